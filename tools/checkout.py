@@ -29,6 +29,6 @@ def link_collection() -> Path:
     return COLLECTION
 
 
-def venv_program(name: str) -> Path:
+def venv_program(name: str) -> str:
     """The path of a program in the checkout's virtual environment."""
-    return VENV / "bin" / name
+    return str(VENV / "bin" / name)

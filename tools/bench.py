@@ -55,7 +55,7 @@ def run(only: list[str]) -> None:
     found: list[str] = []
     failed: list[str] = []
     for topic in only or known:
-        argv = [checkout.venv_program("python"), known[topic]]
+        argv = [checkout.venv_program("python"), str(known[topic])]
         done = steps.run(f"bench {topic}", argv, env=env, show=True)
         output = done.log.read_text(encoding="utf-8", errors="replace")
         if done.ok and (lines := figures(output)):

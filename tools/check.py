@@ -57,6 +57,7 @@ def _typed_paths() -> list[Path]:
 
 def sanity_tests() -> list[Result]:
     """ansible-test's sanity tests, counted from its JUnit files."""
+    steps.say("==> sanity")
     begin = time.monotonic()
     done, reports = sanity.run()
     if not done.ok:

@@ -60,8 +60,14 @@ def refresh_copy() -> None:
     ).stdout.decode()
     names = {name for name in listed.split("\0") if name and (checkout.ROOT / name).is_file()}
     COPY.mkdir(parents=True, exist_ok=True)
+    # ansible-test asks git for the files. Without a repository of its own the copy would be
+    # looked for in the checkout's, which ignores it.
+    repository = COPY / ".git"
+    if not repository.exists():
+        subprocess.run(["git", "init", "--quiet", COPY], check=True)
     for old in COPY.rglob("*"):
-        kept = old.is_relative_to(RESULTS) or str(old.relative_to(COPY)) in names
+        own = old.is_relative_to(RESULTS) or old.is_relative_to(repository)
+        kept = own or str(old.relative_to(COPY)) in names
         if old.is_file() and not kept:
             old.unlink()
     for name in names:

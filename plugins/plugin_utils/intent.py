@@ -1,0 +1,114 @@
+# Copyright: Contributors to the Underlay project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From raw variables to the model: shapes first, then values, all problems together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ansible_collections.underlay.cluster.plugins.plugin_utils.model import (
+    Host,
+    Model,
+    Network,
+    Reader,
+    Template,
+    Vip,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.macros import is_templated
+from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
+from ansible_collections.underlay.cluster.plugins.plugin_utils.shapes import ShapeChecker, Spec
+
+ROLES = Path(__file__).parents[2] / "roles"
+# Variables of the fleet: the same for every host.
+FLEET_VARIABLES = ("underlay_networks", "underlay_vips")
+# Variables of a host.
+HOST_VARIABLES = (
+    "underlay_rack",
+    "underlay_addresses",
+    "underlay_nics",
+    "underlay_l2_template",
+)
+
+Variables = Mapping[str, Any]
+
+
+@cache
+def plan_options() -> dict[str, Spec]:
+    """Return the options of the role plan, as its argument spec has them."""
+    file = ROLES / "plan" / "meta" / "argument_specs.yml"
+    spec = yaml.safe_load(file.read_text("utf-8"))
+    options: dict[str, Spec] = spec["argument_specs"]["main"]["options"]
+    return options
+
+
+def read_intent(fleet: Variables, hosts: Mapping[str, Variables]) -> tuple[Model, list[Problem]]:
+    """Return the model and everything that keeps the variables from being one.
+
+    fleet: FLEET_VARIABLES; hosts: name -> HOST_VARIABLES. Templates are dictionaries here, already
+    loaded where the variable named a file. With problems, the model is of no use.
+    """
+    return _IntentReader().read(fleet, hosts)
+
+
+class _IntentReader:
+    def __init__(self) -> None:
+        self._options = plan_options()
+        self._problems: list[Problem] = []
+        self._values = Reader()
+        # Hosts of a group share one object; 1,000 hosts need not have it checked 1,000 times.
+        self._checked: dict[tuple[str, int], tuple[object, Any, list[Problem]]] = {}
+
+    def read(self, fleet: Variables, hosts: Mapping[str, Variables]) -> tuple[Model, list[Problem]]:
+        raw = {name: self._shape(name, fleet.get(name)) for name in FLEET_VARIABLES}
+        networks: dict[str, Network] = {}
+        vips: tuple[Vip, ...] = ()
+        if not self._problems:
+            networks = self._values.networks(raw["underlay_networks"])
+            vips = self._values.vips(raw["underlay_vips"])
+        members = {name: self._host(name, variables) for name, variables in hosts.items()}
+        model = Model(networks, vips, {name: host for name, host in members.items() if host})
+        return model, self._problems + self._values.problems
+
+    def _host(self, name: str, variables: Variables) -> Host | None:
+        before = len(self._problems)
+        raw = {key: self._shape(key, variables.get(key), name) for key in HOST_VARIABLES}
+        if len(self._problems) > before:
+            return None
+        nics = raw["underlay_nics"] if variables.get("underlay_nics") is not None else None
+        template = raw["underlay_l2_template"]
+        return Host(
+            name=name,
+            rack=raw["underlay_rack"],
+            template=Template(
+                template,
+                self._options["underlay_l2_template"],
+                is_templated(template),
+            ),
+            wanted=self._values.wanted(name, raw["underlay_addresses"]),
+            nics=tuple(nics) if nics is not None else None,
+        )
+
+    def _shape(self, name: str, value: object, host: str = "") -> Any:
+        """Return a variable in its shape; no object is checked a second time."""
+        spec = self._options[name]
+        if value is None:
+            if spec.get("required"):
+                right = f"Set it in the inventory: {spec['description']}".splitlines()[0]
+                self._problems.append(Problem(name, None, "is missing", right.rstrip("."), host))
+            return [] if spec["type"] == "list" else spec.get("default")
+        key = name, id(value)
+        if key not in self._checked:
+            checker = ShapeChecker(templated=name == "underlay_l2_template")
+            # The object is kept too: its id is its own only while it lives.
+            self._checked[key] = (value, checker.check(spec, value, name), checker.problems)
+        _, checked, problems = self._checked[key]
+        self._problems += [
+            Problem(item.path, item.value, item.wrong, item.right, host) for item in problems
+        ]
+        return checked

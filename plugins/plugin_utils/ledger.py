@@ -1,0 +1,138 @@
+# Copyright: Contributors to the Underlay project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ledger: who owns which address, and its text form. No I/O here.
+
+Its file is read by people and kept in git: one line per allocation, in a fixed order, so that two
+branches that add different hosts merge, and a diff shows exactly what was given to whom.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any
+
+import yaml
+
+FORMAT = 1
+_HEADER = """\
+# Who owns which address. Written by underlay.cluster; keep it in version control.
+# To give addresses back: playbooks/release.yml
+"""
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
+_YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+
+# libyaml reads a ledger of 70,000 rows in seconds where the Python loader takes a minute.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class LedgerError(Exception):
+    """The ledger's text is not a ledger. Says what is wrong and that nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Allocations at one version.
+
+    version: grows by one with every write
+    addresses: network name -> address text -> owner (a host's name, or vip/NAME)
+    """
+
+    version: int = 0
+    addresses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def rows(self) -> Iterable[tuple[str, str, str]]:
+        """Yield (network, address, owner) of every allocation."""
+        for network, owners in self.addresses.items():
+            for address, owner in owners.items():
+                yield network, address, owner
+
+    def with_addresses(self, addresses: Mapping[str, Mapping[str, str]]) -> Ledger:
+        """Return the next version with these allocations, or this one where nothing changes."""
+        kept = {network: owners for network, owners in addresses.items() if owners}
+        return self if kept == self.addresses else Ledger(self.version + 1, kept)
+
+    def without(self, owners: Iterable[str], networks: Iterable[str] = ()) -> Ledger:
+        """Return a ledger in which these owners have nothing left.
+
+        networks: only these networks' allocations are given back; all of them if empty
+        """
+        leaving, only = set(owners), set(networks)
+        addresses = {
+            network: {
+                address: owner
+                for address, owner in rows.items()
+                if owner not in leaving or (only and network not in only)
+            }
+            for network, rows in self.addresses.items()
+        }
+        return self.with_addresses(addresses)
+
+
+def to_text(ledger: Ledger) -> str:
+    """Write a ledger as YAML: networks by name, addresses in numeric order."""
+    lines = [f"{_HEADER}format: {FORMAT}", f"version: {ledger.version}"]
+    lines.append("addresses:" if ledger.addresses else "addresses: {}")
+    for network in sorted(ledger.addresses):
+        lines.append(f"  {_scalar(network)}:")
+        rows = ledger.addresses[network]
+        lines += [f"    {_key(address)}: {_scalar(rows[address])}" for address in _ordered(rows)]
+    return "\n".join(lines) + "\n"
+
+
+def from_text(text: str, name: str) -> Ledger:
+    """Read a ledger. name is the file's, for errors. Raises LedgerError."""
+    try:
+        data = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise LedgerError(f"{name} is not YAML: {error}") from error
+    if data is None and not text.strip():
+        return Ledger()
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        found = data.get("format") if isinstance(data, dict) else None
+        raise LedgerError(
+            f"{name} is not a ledger of format {FORMAT} (format: {found}). "
+            "Restore it from version control."
+        )
+    try:
+        version = int(data["version"])
+        addresses = {
+            str(network): {_canonical(address): str(owner) for address, owner in rows.items()}
+            for network, rows in data["addresses"].items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise LedgerError(
+            f"{name} is damaged ({error}). Restore it from version control."
+        ) from error
+    return Ledger(version, addresses)
+
+
+def _canonical(address: object) -> str:
+    text = str(address)
+    # A dotted quad that YAML left alone is canonical already; only IPv6 has many spellings.
+    return str(ip_address(text)) if ":" in text or text.count(".") != 3 else text
+
+
+def _ordered(rows: Mapping[str, str]) -> list[str]:
+    return sorted(rows, key=_number)
+
+
+def _number(address: str) -> tuple[int, int]:
+    if ":" in address:
+        return 6, int(ip_address(address))
+    first, second, third, fourth = address.split(".")
+    return 4, int(first) << 24 | int(second) << 16 | int(third) << 8 | int(fourth)
+
+
+def _key(address: str) -> str:
+    # Unquoted, YAML 1.1 reads some IPv6 addresses as numbers of base 60.
+    return f'"{address}"' if ":" in address else address
+
+
+def _scalar(text: str) -> str:
+    if _PLAIN.fullmatch(text) and text.lower() not in _YAML_WORDS:
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,249 @@
+# Copyright: Contributors to the Underlay project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The intent as typed data: what stands in the inventory, read once and then only passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.underlay.cluster.plugins.plugin_utils.ip import (
+    Address,
+    Range,
+    parse_address,
+    parse_network,
+    parse_range,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.ip import (
+    Network as Cidr,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
+
+# Kinds whose files a role of another name writes.
+_ROLE_OF_KIND = {"storage_access": "storage", "storage_replication": "storage"}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route: to (CIDR text) by the next hop via (address text)."""
+
+    to: str
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One L2 domain and one subnet of a network."""
+
+    network: str
+    name: str
+    racks: tuple[str, ...]
+    vlan: int | None
+    cidr: Cidr
+    gateway: Address | None
+    mtu: int
+    nameservers: tuple[Address, ...]
+    ranges: tuple[Range, ...]
+    exclude: tuple[Range, ...]
+    service_ranges: tuple[Range, ...]
+    dhcp_ranges: tuple[Range, ...]
+    routes: tuple[Route, ...]
+    path: str
+
+    @property
+    def version(self) -> int:
+        """The address family, 4 or 6."""
+        return self.cidr.version
+
+    @property
+    def whole(self) -> Range:
+        """Every address of the subnet."""
+        first, last = self.cidr.network_address, self.cidr.broadcast_address
+        return Range(int(first), int(last), self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network of one kind, with its segments."""
+
+    name: str
+    kind: str
+    api_endpoint: bool
+    default_route: bool
+    segments: tuple[Segment, ...]
+    path: str
+
+    @property
+    def role(self) -> str:
+        """The role that writes this network's part on hosts."""
+        return _ROLE_OF_KIND.get(self.kind, self.kind)
+
+    def segments_for(self, rack: str) -> list[Segment]:
+        """Return the segments of a rack: those that name it, else those that name none."""
+        named = [segment for segment in self.segments if rack in segment.racks]
+        return named or [segment for segment in self.segments if not segment.racks]
+
+
+@dataclass(frozen=True, slots=True)
+class Vip:
+    """A virtual address, fixed or to be allocated."""
+
+    name: str
+    network: str
+    segment: str | None
+    mode: str
+    address: Address | None
+    path: str
+
+    @property
+    def owner(self) -> str:
+        """The name under which the ledger knows it. No host name has a slash."""
+        return f"vip/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """An L2 template in its shape, its strings not yet rendered.
+
+    spec: the shape that it must still have once rendered; templated: it has Jinja2 in it
+    """
+
+    source: Mapping[str, Any]
+    spec: Mapping[str, Any]
+    templated: bool
+
+    @property
+    def nic_groups(self) -> list[dict[str, Any]]:
+        """The NIC groups, as written."""
+        return list(self.source["nics"])
+
+    @property
+    def networks(self) -> list[tuple[str, bool]]:
+        """The attached networks' names, and whether the host has an address there."""
+        return [(item["network"], item["address"]) for item in self.source["attach"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An address that a host asks for by name."""
+
+    network: str
+    address: Address
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host of the fleet, as its variables have it."""
+
+    name: str
+    rack: str
+    template: Template
+    wanted: tuple[Wanted, ...] = ()
+    nics: tuple[Mapping[str, Any], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The whole intent. Networks and VIPs keep the order in which they are written."""
+
+    networks: Mapping[str, Network]
+    vips: tuple[Vip, ...]
+    hosts: Mapping[str, Host]
+
+
+class Reader:
+    """Turns shape-checked variables into the model, and collects every bad value."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def networks(self, items: Iterable[Mapping[str, Any]]) -> dict[str, Network]:
+        """Read underlay_networks."""
+        return {item["name"]: self._network(item) for item in items if item.get("name")}
+
+    def vips(self, items: Iterable[Mapping[str, Any]]) -> tuple[Vip, ...]:
+        """Read underlay_vips."""
+        return tuple(
+            Vip(
+                name=item["name"],
+                network=item["network"],
+                segment=item["segment"],
+                mode=item["mode"],
+                address=self._one(parse_address, item["address"], f"{path}.address"),
+                path=path,
+            )
+            for item in items
+            for path in [f"underlay_vips[{item['name']}]"]
+        )
+
+    def wanted(self, host: str, items: Iterable[Mapping[str, Any]]) -> tuple[Wanted, ...]:
+        """Read a host's underlay_addresses."""
+        wanted = []
+        for item in items:
+            path = f"underlay_addresses[{item['network']}].address"
+            address = self._one(parse_address, item["address"], path, host)
+            if address is not None:
+                wanted.append(Wanted(item["network"], address, path))
+        return tuple(wanted)
+
+    def _network(self, item: Mapping[str, Any]) -> Network:
+        path = f"underlay_networks[{item['name']}]"
+        segments = [self._segment(item, segment, path) for segment in item["segments"]]
+        return Network(
+            name=item["name"],
+            kind=item["kind"],
+            api_endpoint=item["api_endpoint"],
+            default_route=item["default_route"],
+            segments=tuple(segment for segment in segments if segment),
+            path=path,
+        )
+
+    def _segment(
+        self, network: Mapping[str, Any], item: Mapping[str, Any], above: str
+    ) -> Segment | None:
+        path = f"{above}.segments[{item['name']}]"
+        cidr = self._one(parse_network, item["cidr"], f"{path}.cidr")
+        addresses = self._many(parse_address, item["nameservers"], f"{path}.nameservers")
+        gateway = self._one(parse_address, item["gateway"], f"{path}.gateway")
+        ranges = {
+            key: self._many(parse_range, item[key], f"{path}.{key}")
+            for key in ("ranges", "exclude", "service_ranges", "dhcp_ranges")
+        }
+        routes = self._many(_parse_route, item["routes"], f"{path}.routes")
+        if cidr is None:
+            return None
+        return Segment(
+            network=network["name"],
+            name=item["name"],
+            racks=tuple(item["rack"]),
+            vlan=item["vlan"],
+            cidr=cidr,
+            gateway=gateway,
+            mtu=item["mtu"] or network["mtu"],
+            nameservers=addresses,
+            routes=routes,
+            path=path,
+            **ranges,
+        )
+
+    def _one(self, parse: Callable[[str], Any], text: str | None, path: str, host: str = "") -> Any:
+        if text is None:
+            return None
+        try:
+            return parse(text)
+        except ValueError as error:
+            self.problems.append(Problem(path, text, "cannot be read", str(error), host))
+            return None
+
+    def _many(
+        self, parse: Callable[[Any], Any], items: Iterable[Any], path: str
+    ) -> tuple[Any, ...]:
+        read = [self._one(parse, item, f"{path}[{index}]") for index, item in enumerate(items)]
+        return tuple(item for item in read if item is not None)
+
+
+def _parse_route(item: Mapping[str, str]) -> Route:
+    return Route(str(parse_network(item["to"])), str(parse_address(item["via"])))

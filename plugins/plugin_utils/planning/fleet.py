@@ -1,0 +1,285 @@
+# Copyright: Contributors to the Underlay project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan: Model x Ledger x Facts -> Plan, for the whole fleet at once. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.underlay.cluster.plugins.plugin_utils.ledger import Ledger
+from ansible_collections.underlay.cluster.plugins.plugin_utils.model import (
+    Host,
+    Model,
+    Network,
+    Segment,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.natural import natural_order
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.addresses import (
+    Allocation,
+    Claim,
+    allocate,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.checks import (
+    check_networks,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.claims import (
+    HostClaims,
+    vip_claims,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.device_checks import (
+    check_devices,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.devices import devices
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.expectations import (
+    expectations,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.host import HostView
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.l2 import (
+    HostLinks,
+    LinkBuilder,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.macros import (
+    Macros,
+    render,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.nics import (
+    Nic,
+    in_natural_order,
+    select,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.probes import mesh
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.routes import RouteTable
+from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
+from ansible_collections.underlay.cluster.plugins.plugin_utils.shapes import ShapeChecker
+
+FORMAT = 1
+
+Facts = Mapping[str, Sequence[Nic]]
+
+
+@dataclass(slots=True)
+class Planned:
+    """What planning came to. With problems, fleet and hosts are of no use and the ledger is old.
+
+    fleet: the part that is nobody's own; hosts: name -> the host's part; both plain data
+    unclaimed: (network, address, owner) of the ledger's rows that nobody claims
+    """
+
+    fleet: dict[str, Any]
+    hosts: dict[str, dict[str, Any]]
+    ledger: Ledger
+    problems: list[Problem] = field(default_factory=list)
+    unclaimed: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def sha256(self) -> str:
+        """Return the hash of the plan's canonical form: JSON with sorted keys and no spaces."""
+        whole = {"fleet": self.fleet, "hosts": self.hosts}
+        text = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make_plan(model: Model, ledger: Ledger, facts: Facts) -> Planned:
+    """Plan the fleet. facts: host -> the NICs that it has."""
+    return _Planner(model, ledger, facts).run()
+
+
+class _Planner:
+    def __init__(self, model: Model, ledger: Ledger, facts: Facts) -> None:
+        self._model = model
+        self._ledger = ledger
+        self._facts = facts
+        self._routes = RouteTable(model.networks)
+        self._problems = check_networks(model)
+        self._names = natural_order(list(model.hosts))
+
+    def run(self) -> Planned:
+        asking = HostClaims(self._model)
+        segments = {name: asking.segments(self._model.hosts[name]) for name in self._names}
+        claims: list[Claim] = list(vip_claims(self._model))
+        for name in self._names:
+            claims += asking.claims(self._model.hosts[name], segments[name])
+        allocation = allocate(claims, self._ledger)
+        self._problems += asking.problems + allocation.problems
+        vips = self._vips(allocation)
+        hosts = {name: self._host(name, segments[name], allocation, vips) for name in self._names}
+        self._problems += _same_addresses(hosts, vips)
+        fleet = self._fleet(vips)
+        if not self._problems:
+            fleet["mesh"] = mesh(hosts, fleet)
+        ledger = self._ledger if self._problems else allocation.ledger
+        return Planned(fleet, hosts, ledger, self._problems, allocation.unclaimed)
+
+    def _vips(self, allocation: Allocation) -> dict[str, str]:
+        found = {}
+        for vip in self._model.vips:
+            for version in (4, 6):
+                address = allocation.addresses.get((vip.owner, vip.network, version))
+                if address is not None:
+                    found[vip.name] = address
+        return found
+
+    def _fleet(self, vips: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "networks": [_network_data(network) for network in self._model.networks.values()],
+            "vips": [
+                {
+                    "name": vip.name,
+                    "network": vip.network,
+                    "mode": vip.mode,
+                    "address": vips[vip.name],
+                }
+                for vip in self._model.vips
+                if vip.name in vips
+            ],
+        }
+
+    def _host(
+        self,
+        name: str,
+        segments: Mapping[str, list[Segment]],
+        allocation: Allocation,
+        vips: Mapping[str, str],
+    ) -> dict[str, Any]:
+        host = self._model.hosts[name]
+        addresses = {
+            (network, segment.version): f"{address}/{segment.cidr.prefixlen}"
+            for network, found in segments.items()
+            for segment in found
+            if (address := allocation.addresses.get((name, network, segment.version)))
+        }
+        nics = self._facts.get(name)
+        if nics is None:
+            self._no_facts(host)
+            return _part(host, {}, [], HostLinks(), {})
+        chosen, problems = select(host.template.nic_groups, nics, name)
+        self._problems += problems
+        if host.template.templated and len(addresses) < _wanted_addresses(host, segments):
+            # Its address is the problem, and reported; a macro that misses it would be noise.
+            return _part(host, {}, [], HostLinks(), {})
+        known = [nic["name"] for nic in in_natural_order(nics)]
+        view = HostView(name, host.rack, chosen, known, segments, addresses, vips)
+        template = self._rendered(host, Macros(view, self._routes.of))
+        if template is None:
+            return _part(host, {}, [], HostLinks(), {})
+        built = LinkBuilder(view, template, self._model.networks, self._routes).build()
+        whole = devices(built.parts, built.paths)
+        # A template that lacks its NICs is wrong in one place; what follows from it is noise.
+        if not problems and not built.problems:
+            self._problems += check_devices(name, whole)
+        self._problems += built.problems
+        data = [
+            _address_data(self._model.networks[network], segment, addresses, built.links)
+            for network, found in segments.items()
+            for segment in found
+            if (network, segment.version) in addresses and network in built.links
+        ]
+        return _part(host, chosen, data, built, expectations(whole, built.links))
+
+    def _rendered(self, host: Host, macros: Macros) -> Mapping[str, Any] | None:
+        """Return the host's template with its strings rendered, or None if that fails."""
+        template = host.template
+        if not template.templated:
+            return template.source
+        problems: list[Problem] = []
+        path = "underlay_l2_template"
+        rendered = render(template.source, macros, path, host.name, problems)
+        if not problems:
+            shapes = ShapeChecker()
+            rendered = shapes.check(template.spec, rendered, path)
+            problems = [
+                Problem(item.path, item.value, item.wrong, item.right, host.name)
+                for item in shapes.problems
+            ]
+        self._problems += problems
+        return None if problems else rendered
+
+    def _no_facts(self, host: Host) -> None:
+        wrong = "is missing, and the host has never told its NICs"
+        right = "Run playbooks/facts.yml while it can be reached, or list its NICs in underlay_nics"
+        self._problems.append(Problem("underlay_nics", None, wrong, right, host.name))
+
+
+def _wanted_addresses(host: Host, segments: Mapping[str, list[Segment]]) -> int:
+    return sum(len(segments.get(name, ())) for name, address in host.template.networks if address)
+
+
+def _part(
+    host: Host,
+    nics: Mapping[str, Sequence[Nic]],
+    addresses: list[dict[str, Any]],
+    built: HostLinks,
+    expect: dict[str, Any],
+) -> dict[str, Any]:
+    return {
+        "name": host.name,
+        "rack": host.rack,
+        "nics": {group: [nic["name"] for nic in members] for group, members in nics.items()},
+        "addresses": addresses,
+        "files": [
+            {
+                "name": part.name,
+                "role": part.role,
+                "network": part.network,
+                "netplan": {"network": part.netplan},
+            }
+            for part in built.parts
+        ],
+        "expect": expect,
+    }
+
+
+def _address_data(
+    network: Network,
+    segment: Segment,
+    addresses: Mapping[tuple[str, int], str],
+    links: Mapping[str, str],
+) -> dict[str, Any]:
+    return {
+        "network": network.name,
+        "kind": network.kind,
+        "segment": segment.name,
+        "link": links[network.name],
+        "address": addresses[network.name, segment.version],
+    }
+
+
+def _network_data(network: Network) -> dict[str, Any]:
+    return {
+        "name": network.name,
+        "kind": network.kind,
+        "role": network.role,
+        "segments": [
+            {
+                "name": segment.name,
+                "racks": list(segment.racks),
+                "vlan": segment.vlan,
+                "cidr": str(segment.cidr),
+                "gateway": str(segment.gateway) if segment.gateway else None,
+                "mtu": segment.mtu,
+            }
+            for segment in network.segments
+        ],
+    }
+
+
+def _same_addresses(
+    hosts: Mapping[str, Mapping[str, Any]], vips: Mapping[str, str]
+) -> list[Problem]:
+    """Addresses of a template's own netplan keys pass by the ledger; two hosts may share one."""
+    holder = {address: f"VIP {name}" for name, address in vips.items()}
+    problems = []
+    for host, part in hosts.items():
+        for item in part["expect"].get("addresses", ()):
+            address = item["address"].split("/")[0]
+            other = holder.setdefault(address, host)
+            if other != host:
+                path = f"underlay_l2_template.netplan (on {item['link']})"
+                right = "Give each host an address of its own, as {{ ip('NETWORK') }} does"
+                problems.append(Problem(path, address, f"is on {other} as well", right, host))
+    return problems

@@ -1,0 +1,268 @@
+# Copyright: Contributors to the Underlay project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a host's L2 template to its netplan files: one for the links, one for each network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.underlay.cluster.plugins.plugin_utils.model import (
+    Network,
+    Segment,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.devices import (
+    SECTIONS,
+    Netplan,
+    Part,
+    definitions,
+    merged,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.host import HostView
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.routes import (
+    DEFAULT,
+    RouteTable,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
+
+# A network's file keeps its number when other networks come and go, so the number is its kind's.
+FILE_NUMBERS = {
+    "links": 60,
+    "lcm": 61,
+    "workload": 62,
+    "external": 63,
+    "storage_access": 64,
+    "storage_replication": 65,
+    "pxe": 66,
+    "oob": 67,
+}
+DEFAULT_MTU = 1500
+# Nothing on a planned link comes by itself: a router advertisement or a DHCP lease on a trunk
+# brings a second default route (michaelrigart.interfaces#118).
+_QUIET: Netplan = {"dhcp4": False, "dhcp6": False, "accept-ra": False, "link-local": []}
+# Networks of these kinds are never configured on an operational host (MOSK, S4.1 and S4.15).
+_NEVER_ATTACHED = {
+    "pxe": "is used while a host is provisioned only",
+    "oob": "must not be reachable from the cluster",
+}
+
+
+@dataclass(slots=True)
+class HostLinks:
+    """What a host's template comes to.
+
+    parts: its netplan files; paths: device -> the variable that made it; links: network -> the
+    interface that carries its address
+    """
+
+    parts: list[Part] = field(default_factory=list)
+    paths: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+class LinkBuilder:
+    """Builds one host's links from its rendered template."""
+
+    def __init__(
+        self,
+        host: HostView,
+        template: Mapping[str, Any],
+        networks: Mapping[str, Network],
+        routes: RouteTable,
+    ) -> None:
+        self._host = host.name
+        self._template = template
+        self._groups = host.nics
+        self._known_nics = host.known_nics
+        self._networks = networks
+        self._segments = host.segments
+        self._addresses = host.addresses
+        self._routes = routes
+        self._bonds = {bond["name"]: bond for bond in template["bonds"]}
+        self._members = {
+            bond["name"]: self._bond_members(bond["members"]) for bond in template["bonds"]
+        }
+        self._links = Part(f"{FILE_NUMBERS['links']}-underlay-links.yaml", "links", None)
+        self._built = HostLinks([self._links])
+
+    def build(self) -> HostLinks:
+        """Return the host's files, and what is wrong with its template."""
+        attached = self._attached()
+        needed = self._needed_mtu(attached)
+        for bond in self._template["bonds"]:
+            self._bond(bond, needed.get(bond["name"], DEFAULT_MTU))
+        for _, _, link in attached:
+            if link is not None and link not in self._bonds:
+                self._ethernet(link, needed[link])
+        for item, network, link in attached:
+            if link is not None:
+                self._network(item, network, link)
+        self._way_out(self._template["netplan"])
+        return self._built
+
+    def _attached(self) -> list[tuple[Mapping[str, Any], Network, str | None]]:
+        """Return (attach item, network, interface below it) of what can be attached."""
+        found = []
+        seen: set[str] = set()
+        for item in self._template["attach"]:
+            path = f"underlay_l2_template.attach[{item['network']}]"
+            network = self._networks.get(item["network"])
+            if network is None:
+                right = f"The networks are {', '.join(self._networks)}"
+                self._problem(f"{path}.network", item["network"], "is not a network", right)
+            elif network.name in seen:
+                right = "Attach a network once on a host"
+                self._problem(f"{path}.network", network.name, "is attached twice", right)
+            elif network.kind in _NEVER_ATTACHED:
+                wrong = f"is a {network.kind} network, which {_NEVER_ATTACHED[network.kind]}"
+                right = "Take it out of the template"
+                self._problem(f"{path}.network", network.name, wrong, right)
+            else:
+                seen.add(network.name)
+                found.append((item, network, self._link(item["link"], f"{path}.link")))
+        return found
+
+    def _link(self, name: str, path: str) -> str | None:
+        """Return the interface that a link's name stands for."""
+        if name in self._bonds:
+            return name
+        if name in self._groups:
+            group = self._groups[name]
+            if len(group) == 1:
+                return str(group[0]["name"])
+            names = ", ".join(nic["name"] for nic in group)
+            right = "Name a bond, or one NIC, as {{ nic('" + name + "', 0) }}"
+            self._problem(path, name, f"is a group of {len(group)} NICs ({names})", right)
+        elif name in self._known_nics:
+            return name
+        elif name not in self._all_groups():
+            self._problem(path, name, "is not a link", self._known_links())
+        return None
+
+    def _bond_members(self, names: Sequence[str]) -> list[str]:
+        members = []
+        for name in names:
+            if name in self._groups:
+                members += [str(nic["name"]) for nic in self._groups[name]]
+            elif name in self._known_nics:
+                members.append(name)
+        return members
+
+    def _needed_mtu(
+        self, attached: Sequence[tuple[Mapping[str, Any], Network, str | None]]
+    ) -> dict[str, int]:
+        needed: dict[str, int] = {}
+        for _, network, link in attached:
+            if link is not None:
+                mtus = [segment.mtu for segment in self._segments.get(network.name, ())]
+                needed[link] = max([needed.get(link, 0), *mtus]) or DEFAULT_MTU
+        return needed
+
+    def _bond(self, bond: Mapping[str, Any], needed: int) -> None:
+        path = f"underlay_l2_template.bonds[{bond['name']}]"
+        for index, name in enumerate(bond["members"]):
+            if name not in self._all_groups() and name not in self._known_nics:
+                right = self._known_links()
+                self._problem(f"{path}.members[{index}]", name, "is not a NIC or NIC group", right)
+        mtu = bond["mtu"] or needed
+        members = self._members[bond["name"]]
+        for member in members:
+            self._ethernet(member, mtu)
+        parameters = merged({"mode": bond["mode"], "mii-monitor-interval": 100}, bond["parameters"])
+        settings = {"interfaces": members, "mtu": mtu, "parameters": parameters}
+        self._define(
+            self._links, "bonds", bond["name"], {**_QUIET, "optional": True, **settings}, path
+        )
+
+    def _ethernet(self, name: str, needed: int) -> None:
+        group = self._group_of(name)
+        path = f"underlay_l2_template.nics[{group['name']}]" if group else "underlay_nics"
+        mtu = (group and group["mtu"]) or needed
+        self._define(self._links, "ethernets", name, {**_QUIET, "optional": True, "mtu": mtu}, path)
+
+    def _network(self, item: Mapping[str, Any], network: Network, link: str) -> None:
+        segments = self._segments.get(network.name) or ()
+        if not segments:
+            return
+        number = FILE_NUMBERS[network.kind]
+        part = Part(f"{number}-underlay-{network.name}.yaml", network.role, network.name)
+        path = f"underlay_l2_template.attach[{network.name}]"
+        carrier, vlan = link, segments[0].vlan
+        addressed = self._address_settings(network, segments) if item["address"] else {}
+        if vlan is not None:
+            carrier = item["name"] or f"{link}.{vlan}"
+            lower = {**_QUIET, "id": vlan, "link": link, "mtu": segments[0].mtu}
+            upper = {"optional": True} if item["bridge"] else addressed
+            self._define(part, "vlans", carrier, {**lower, **upper}, path)
+        elif not item["bridge"]:
+            section = "bonds" if link in self._bonds else "ethernets"
+            self._define(part, section, link, {**_QUIET, **addressed}, "")
+        if item["bridge"]:
+            below = {"interfaces": [carrier], "mtu": segments[0].mtu}
+            # A host is no switch of the fabric: no spanning tree, and no delay before forwarding.
+            quick = {"parameters": {"stp": False, "forward-delay": 0}}
+            self._define(
+                part, "bridges", item["bridge"], {**_QUIET, **below, **quick, **addressed}, path
+            )
+            carrier = item["bridge"]
+        self._built.parts.append(part)
+        self._built.links[network.name] = carrier
+
+    def _address_settings(self, network: Network, segments: Sequence[Segment]) -> Netplan:
+        settings: Netplan = {"addresses": []}
+        routes, servers = [], []
+        for segment in segments:
+            address = self._addresses.get((network.name, segment.version))
+            if address is None:
+                continue
+            settings["addresses"].append(address)
+            for route in self._routes.of(segment):
+                to = "default" if route.to in DEFAULT.values() else route.to
+                routes.append({"to": to, "via": route.via})
+            servers += [str(server) for server in segment.nameservers]
+            if segment.version == 6:
+                # Neighbour discovery works by link-local addresses (RFC 4861).
+                settings["link-local"] = ["ipv6"]
+        if routes:
+            settings["routes"] = routes
+        if servers:
+            settings["nameservers"] = {"addresses": servers}
+        return settings
+
+    def _way_out(self, netplan: Netplan) -> None:
+        """Merge the template's own netplan keys over the part that defines each device."""
+        for key, value in netplan.items():
+            if key not in SECTIONS:
+                self._links.netplan[key] = value
+        for section, name, settings in definitions(netplan):
+            here = [part for part in self._built.parts if name in part.netplan.get(section, {})]
+            part = here[0] if here else self._links
+            path = f"underlay_l2_template.netplan.{section}.{name}"
+            self._define(part, section, name, settings, path)
+
+    def _define(self, part: Part, section: str, name: str, settings: Netplan, path: str) -> None:
+        part.define(section, name, settings)
+        if path:
+            self._built.paths[name] = path
+
+    def _group_of(self, nic: str) -> Mapping[str, Any] | None:
+        for group in self._template["nics"]:
+            if any(member["name"] == nic for member in self._groups.get(group["name"], ())):
+                found: Mapping[str, Any] = group
+                return found
+        return None
+
+    def _all_groups(self) -> list[str]:
+        return [group["name"] for group in self._template["nics"]]
+
+    def _known_links(self) -> str:
+        groups = ", ".join(self._all_groups()) or "none"
+        bonds = ", ".join(self._bonds) or "none"
+        nics = ", ".join(self._known_nics) or "none"
+        return f"NIC groups: {groups}; bonds: {bonds}; NICs: {nics}"
+
+    def _problem(self, path: str, value: object, wrong: str, right: str) -> None:
+        self._built.problems.append(Problem(path, value, wrong, right, self._host))

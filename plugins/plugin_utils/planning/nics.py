@@ -1,0 +1,98 @@
+# Copyright: Contributors to the Underlay project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which of a host's NICs belong to which group of its L2 template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from jmespath.parser import ParsedResult
+
+from ansible_collections.underlay.cluster.plugins.plugin_utils.natural import natural_key
+from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
+
+Nic = Mapping[str, Any]
+
+
+def in_natural_order(nics: Sequence[Nic]) -> list[Nic]:
+    """Return NICs by name as people count them, so that an expression's slice means the same."""
+    return sorted(nics, key=lambda nic: (natural_key(nic["name"]), nic["name"]))
+
+
+def select(
+    groups: Sequence[Mapping[str, Any]], nics: Sequence[Nic], host: str
+) -> tuple[dict[str, list[Nic]], list[Problem]]:
+    """Return the NICs of each group, and the problems of groups that do not get theirs.
+
+    groups: the template's `nics` items; nics: the host's NIC facts
+    """
+    ordered = in_natural_order(nics)
+    chosen: dict[str, list[Nic]] = {}
+    problems = []
+    for group in groups:
+        found, wrong = _matches(group["match"], ordered)
+        wrong = wrong or _miscount(found, group["count"]) or _tie(found)
+        if wrong:
+            path = f"underlay_l2_template.nics[{group['name']}].match"
+            right = f"The host's NICs are {_listed(ordered)}"
+            problems.append(Problem(path, group["match"], wrong, right, host))
+        else:
+            chosen[group["name"]] = found
+    return chosen, problems
+
+
+def _matches(expression: str, nics: list[Nic]) -> tuple[list[Nic], str]:
+    try:
+        found = _compiled(expression).search(nics)
+    except JMESPathError as error:
+        first_line = str(error).splitlines()[0]
+        return [], f"is not a JMESPath expression that works here ({first_line})"
+    if isinstance(found, Mapping):
+        found = [found]
+    names = {nic["name"] for nic in nics}
+    if not isinstance(found, list) or not all(
+        isinstance(nic, Mapping) and nic.get("name") in names for nic in found
+    ):
+        return [], "gives something other than NICs"
+    return found, ""
+
+
+def _miscount(found: list[Nic], count: int) -> str:
+    if len(found) == count:
+        return ""
+    if not found:
+        return "matches no NIC"
+    names = ", ".join(nic["name"] for nic in found)
+    few_or_many = "too few" if len(found) < count else "more than wanted, so the choice is a tie"
+    return f"matches {len(found)} NICs ({names}), count is {count}: {few_or_many}"
+
+
+def _tie(found: list[Nic]) -> str:
+    keys = [natural_key(nic["name"]) for nic in found]
+    if len(set(keys)) == len(keys):
+        return ""
+    names = ", ".join(nic["name"] for nic in found)
+    return f"is a tie: {names} count the same, so their order would be chance"
+
+
+def _listed(nics: list[Nic]) -> str:
+    if not nics:
+        return "none"
+    return "; ".join(
+        " ".join(
+            f"{key}={nic[key]}" if key != "name" else str(nic[key])
+            for key in ("name", "driver", "bus", "speed", "mac")
+            if nic.get(key) is not None
+        )
+        for nic in nics
+    )
+
+
+@lru_cache(maxsize=1024)
+def _compiled(expression: str) -> ParsedResult:
+    return jmespath.compile(expression)

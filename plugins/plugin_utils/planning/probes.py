@@ -1,0 +1,99 @@
+# Copyright: Contributors to the Underlay project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whom each host asks for an answer, so that the whole fleet is covered without n times n probes.
+
+Up to the limit, every host asks every other one on each network. Above it, each asks the hosts that
+follow it on the ring of names, from every segment in turn: so each host is asked by as many as it
+asks, and every pair of segments is crossed. The limit also keeps below the kernel's neighbour
+table, which lies without an error beyond 1,024 entries (net.ipv4.neigh.default.gc_thresh3).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice, zip_longest
+from typing import Any
+
+from ansible_collections.underlay.cluster.plugins.plugin_utils.natural import (
+    NaturalKey,
+    natural_key,
+    natural_order,
+)
+
+# Peers of a host on one network and family.
+PEERS = 32
+
+Mesh = Mapping[str, Any]
+
+
+def mesh(hosts: Mapping[str, Mapping[str, Any]], fleet: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what probes need to know of everybody else, small enough for every host's turn.
+
+    networks: "NETWORK/FAMILY" -> segment -> [[host, address], …] in natural order
+    segments: "NETWORK/SEGMENT" -> gateway and mtu
+    """
+    networks: dict[str, dict[str, list[list[str]]]] = {}
+    for host in natural_order(list(hosts)):
+        for item in hosts[host]["addresses"]:
+            address = item["address"].split("/")[0]
+            key = f"{item['network']}/{6 if ':' in address else 4}"
+            segments = networks.setdefault(key, {})
+            segments.setdefault(item["segment"], []).append([host, address])
+    return {
+        "networks": networks,
+        "segments": {
+            f"{network['name']}/{segment['name']}": {
+                "gateway": segment["gateway"],
+                "mtu": segment["mtu"],
+            }
+            for network in fleet["networks"]
+            for segment in network["segments"]
+        },
+    }
+
+
+def probes(plan_mesh: Mesh, part: Mapping[str, Any], limit: int = PEERS) -> list[dict[str, Any]]:
+    """Return what a host probes: its gateways, and its peers at the path's MTU.
+
+    part: the host's part of the plan; limit: peers per network and family
+    """
+    found = []
+    for item in part["addresses"]:
+        source = item["address"].split("/")[0]
+        segment = plan_mesh["segments"][f"{item['network']}/{item['segment']}"]
+        common = {"network": item["network"], "source": source, "link": item["link"]}
+        if segment["gateway"]:
+            gateway = {"target": "gateway", "host": None, "address": segment["gateway"]}
+            found.append({**common, **gateway, "mtu": segment["mtu"]})
+        key = f"{item['network']}/{6 if ':' in source else 4}"
+        for name, peer, address in _peers(plan_mesh["networks"][key], part["name"], limit):
+            other = plan_mesh["segments"][f"{item['network']}/{name}"]
+            # Between segments a packet is as long as the shorter of both allows.
+            mtu = min(segment["mtu"], other["mtu"])
+            found.append({**common, "target": "peer", "host": peer, "address": address, "mtu": mtu})
+    return found
+
+
+def _peers(
+    segments: Mapping[str, list[list[str]]], host: str, limit: int
+) -> Iterator[tuple[str, str, str]]:
+    """Yield (segment, host, address) of the peers, the segments taking turns."""
+    rings = [
+        [(name, peer, address) for peer, address in _behind(host, members, limit)]
+        for name, members in segments.items()
+    ]
+    in_turn = (peer for row in zip_longest(*rings) for peer in row if peer is not None)
+    yield from islice(in_turn, limit)
+
+
+def _behind(host: str, members: list[list[str]], limit: int) -> Iterator[list[str]]:
+    """Yield the members that follow host on the ring of names, at most limit of them."""
+    here = bisect_right(members, _order(host), key=lambda member: _order(member[0]))
+    ring = chain(islice(members, here, None), islice(members, 0, here))
+    yield from islice((member for member in ring if member[0] != host), limit)
+
+
+def _order(name: str) -> tuple[NaturalKey, str]:
+    return natural_key(name), name

@@ -114,6 +114,7 @@ ansible_facts:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.underlay.cluster.plugins.module_utils.errors import told_plainly
 from ansible_collections.underlay.cluster.plugins.module_utils.nics import as_facts, read_nics
 

@@ -6,6 +6,7 @@ import subprocess
 from typing import NoReturn
 
 import pytest
+
 from ansible_collections.underlay.cluster.plugins.module_utils.errors import HostError, told_plainly
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.underlay.cluster.plugins.module_utils.errors import HostError
 from ansible_collections.underlay.cluster.plugins.module_utils.nics import (
     as_facts,

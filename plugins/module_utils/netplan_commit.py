@@ -1,0 +1,262 @@
+# Copyright: Contributors to the Underlay project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring the staged netplan files of all roles to the host: write, apply, record."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from .durable import locked, make_folder, remove_file, remove_folder, write_file
+from .errors import HostError
+from .netplan_files import (
+    Applied,
+    Live,
+    OwnFile,
+    Places,
+    VirtualLink,
+    after_staged,
+    applied_as_json,
+    links_from_json,
+    links_to_json,
+    read_applied,
+    read_live,
+    read_staged,
+)
+from .netplan_generate import (
+    Generated,
+    Generator,
+    NetplanRefusedError,
+    generate,
+    netplan_generate,
+)
+from .netplan_host import Host, NetworkdHost
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The programs of the host that a commit needs."""
+
+    generator: Generator = netplan_generate
+    host: Host = field(default_factory=NetworkdHost)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A commit that has been thought through and not begun."""
+
+    before: Mapping[str, OwnFile]
+    after: Mapping[str, OwnFile]
+    links: LinkChange
+
+    @property
+    def files(self) -> list[dict[str, str]]:
+        """``{name, action}`` for each file that differs, by name."""
+        actions = {name: "create" for name in self.after if name not in self.before}
+        actions.update({name: "delete" for name in self.before if name not in self.after})
+        actions.update(
+            {
+                name: "change"
+                for name, file in self.after.items()
+                if name in self.before and self.before[name].content != file.content
+            }
+        )
+        return [{"name": name, "action": actions[name]} for name in sorted(actions)]
+
+
+@dataclass(frozen=True)
+class LinkChange:
+    """Virtual links of ours on their way from one set of files to another."""
+
+    before: Mapping[str, VirtualLink]
+    after: Mapping[str, VirtualLink]
+    foreign: frozenset[str] = frozenset()
+
+    @property
+    def doomed(self) -> list[VirtualLink]:
+        """What must be deleted: defined by nobody now, or not to be changed in any other way."""
+        return [
+            link
+            for name, link in sorted(self.before.items())
+            if name not in self.foreign and self.after.get(name) != link
+        ]
+
+    @property
+    def ever(self) -> dict[str, VirtualLink]:
+        """All links that either side defines; the older meaning counts."""
+        return {**self.after, **self.before}
+
+    def reversed(self) -> LinkChange:
+        """The way back."""
+        return LinkChange(self.after, self.before, self.foreign)
+
+
+def pending(places: Places, generator: Generator) -> Pending | None:
+    """What a commit would do, or None when nothing is staged or all of it was applied before.
+
+    :raises HostError: netplan refuses the files as they would be.
+    """
+    staged = read_staged(places)
+    if not staged:
+        return None
+    live = read_live(places)
+    after = after_staged(live.own, staged)
+    if after == live.own and _was_applied(places, after):
+        return None
+    try:
+        together = generate(after.values(), live.foreign, generator)
+        ours = generate(after.values(), (), generator)
+    except NetplanRefusedError as error:
+        raise HostError(
+            "netplan refuses the staged files together with those that are there; nothing was "
+            f"changed. It says:\n{error.message}"
+        ) from error
+    links = LinkChange(
+        before=_links_before(places, live, generator),
+        after=ours.virtual_links(),
+        foreign=frozenset(_netdevs(together) - _netdevs(ours)),
+    )
+    return Pending(live.own, after, links)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a commit did, or would do; nothing at all by default.
+
+    ``files`` are ``{name, action}``, the links are names: those that had to go or be made anew, and
+    planned ones that did not come up in time.
+    """
+
+    changed: bool = False
+    files: Sequence[Mapping[str, str]] = ()
+    deleted_links: Sequence[str] = ()
+    missing_links: Sequence[str] = ()
+
+
+def predict(places: Places, generator: Generator) -> Done:
+    """What ``commit`` would do now; raises HostError as it would."""
+    return _done(pending(places, generator))
+
+
+def commit(places: Places, tools: Tools) -> Done:
+    """Write, apply and record what is staged.
+
+    A run that dies anywhere in between leaves the staged files; the next commit does all again.
+    When the apply fails, the previous files are put back and applied.
+
+    :raises HostError: netplan refused the files (nothing changed) or failed to apply them.
+    """
+    with locked(places.lock):
+        plan = pending(places, tools.generator)
+        if plan is None:
+            remove_folder(places.staged)
+            return Done()
+        write_file(places.journal, json.dumps(links_to_json(plan.links.ever.values())))
+        write(places, plan.before, plan.after)
+        try:
+            missing = apply(plan.links, tools.host)
+        except HostError as error:
+            _put_back(places, plan, tools.host, error)
+        record(places, plan.after, plan.links.after)
+        return _done(plan, missing)
+
+
+def write(places: Places, before: Mapping[str, OwnFile], after: Mapping[str, OwnFile]) -> None:
+    """Make our files in /etc/netplan those of ``after``; foreign files are not touched.
+
+    netplan reads the folder at boot, too, and refuses all of it when a file refers to a link that
+    no file defines. So at no moment, whenever the power goes, may a network's file stand without
+    the links it needs: what goes or changes is taken away from the last file to the second, then
+    the first one (the links) is replaced, then the others are written.
+    """
+    make_folder(places.live)
+    names = sorted({*before, *after})
+    changed = [name for name in names if _content(before, name) != _content(after, name)]
+    for name in reversed(changed):
+        if name != names[0] and name in before:
+            remove_file(places.live / name)
+    for name in changed:
+        if name in after:
+            write_file(places.live / name, after[name].content)
+        elif name == names[0]:
+            remove_file(places.live / name)
+
+
+def apply(links: LinkChange, host: Host) -> tuple[str, ...]:
+    """Make the links those of the files in /etc/netplan.
+
+    netplan and networkd neither delete links nor change what is fixed when a link is created, so
+    those links are deleted first; networkd then makes them anew.
+
+    :returns: the names of links that did not come up in time.
+    :raises HostError: netplan could not apply; the links are in between.
+    """
+    present = host.link_kinds()
+    for link in links.doomed:
+        if present.get(link.name) == link.kind:
+            host.delete_link(link.name)
+    host.apply()
+    return host.wait_for(links.after)
+
+
+def record(places: Places, files: Mapping[str, OwnFile], links: Mapping[str, VirtualLink]) -> None:
+    """Remember what was applied, and forget the staged files and the journal."""
+    write_file(places.applied, applied_as_json(files.values(), links.values()))
+    remove_folder(places.staged)
+    remove_file(places.journal)
+
+
+def _done(plan: Pending | None, missing: Sequence[str] = ()) -> Done:
+    if plan is None:
+        return Done()
+    doomed = [link.name for link in plan.links.doomed]
+    return Done(True, plan.files, doomed, missing)
+
+
+def _was_applied(places: Places, files: Mapping[str, OwnFile]) -> bool:
+    wanted = {name: (file.role, file.sha256) for name, file in files.items()}
+    return read_applied(places).files == wanted and not places.journal.exists()
+
+
+def _put_back(places: Places, plan: Pending, host: Host, error: HostError) -> NoReturn:
+    write(places, plan.after, plan.before)
+    try:
+        apply(plan.links.reversed(), host)
+    except HostError as again:
+        raise HostError(
+            f"{error.message}\nThe previous files were put back, but applying those failed, too: "
+            f"{again.message}\nLook at this host's console."
+        ) from error
+    raise HostError(
+        f"{error.message}\nThe previous files were put back and applied: this host is as before."
+    ) from error
+
+
+def _links_before(places: Places, live: Live, generator: Generator) -> dict[str, VirtualLink]:
+    """Every virtual link that an earlier run of ours may have left on this host."""
+    found: dict[str, VirtualLink] = {}
+    with contextlib.suppress(NetplanRefusedError):
+        found.update(generate(live.own.values(), (), generator).virtual_links())
+    found.update(_read_journal(places))
+    applied: Applied = read_applied(places)
+    found.update(applied.links)
+    return found
+
+
+def _read_journal(places: Places) -> dict[str, VirtualLink]:
+    try:
+        return links_from_json(json.loads(places.journal.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _netdevs(generated: Generated) -> set[str]:
+    return set(generated.virtual_links())
+
+
+def _content(files: Mapping[str, OwnFile], name: str) -> str | None:
+    return files[name].content if name in files else None

@@ -61,9 +61,10 @@ def sanity_tests() -> list[Result]:
     begin = time.monotonic()
     done, reports = sanity.run()
     if not done.ok:
-        steps.tail(done)
+        for complaint in sanity.complaints(done.log):
+            steps.say(f"    {complaint}")
     tests = junit.count(sorted(reports.glob("*.xml")))
-    return [_counted("sanity", ok=done.ok, seconds=time.monotonic() - begin, tests=tests)]
+    return [counted("sanity", ok=done.ok, seconds=time.monotonic() - begin, tests=tests)]
 
 
 def unit(extra: Sequence[str] = ()) -> list[Result]:
@@ -107,10 +108,10 @@ def _pytest(name: str, arguments: Sequence[str], *, show: bool = False) -> Resul
     if not done.ok and not show:
         steps.tail(done)
     tests = junit.count([report]) if report.exists() else junit.Count()
-    return _counted(name, ok=done.ok, seconds=done.seconds, tests=tests)
+    return counted(name, ok=done.ok, seconds=done.seconds, tests=tests)
 
 
-def _counted(name: str, *, ok: bool, seconds: float, tests: junit.Count) -> Result:
+def counted(name: str, *, ok: bool, seconds: float, tests: junit.Count) -> Result:
     """A stage whose tests were counted; that none ran, or none passed, is a failure too."""
     if ok and not tests.passed:
         steps.say(f"    {name}: no test ran")

@@ -43,7 +43,7 @@ def up() -> None:
     steps.say("")
     for name, seconds in times:
         steps.say(f"{name:<10} {seconds:6.0f} s")
-    steps.say(f"{'all':<10} {sum(seconds for _, seconds in times):6.0f} s")
+    steps.say(f"{'all':<10} {sum(seconds for name, seconds in times):6.0f} s")
     for report in _reports(since=begin):
         steps.say(f"report: {report.relative_to(checkout.ROOT)}")
     steps.say("The lab is still up: tests/lab/lab ssh HOST; `make demo` again changes nothing; ")

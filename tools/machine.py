@@ -153,7 +153,7 @@ def _known(packages: list[str]) -> bool:
 
 def check_room() -> None:
     """Stop unless there is memory and disk for the lab's five guests."""
-    memory = _memory_available_gb()
+    memory = memory_available_gb()
     if memory is not None and memory < LAB_MEMORY_GB:
         raise steps.StopError(
             f"The lab's guests need about {LAB_MEMORY_GB:.0f} GB of memory, {memory:.1f} GB are "
@@ -167,7 +167,7 @@ def check_room() -> None:
         )
 
 
-def _memory_available_gb(meminfo: Path = Path("/proc/meminfo")) -> float | None:
+def memory_available_gb(meminfo: Path = Path("/proc/meminfo")) -> float | None:
     """What the kernel says a new program can have without swapping (MemAvailable), in GB."""
     if not meminfo.exists():
         return None

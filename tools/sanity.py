@@ -50,6 +50,13 @@ def run() -> tuple[steps.Done, Path]:
     return steps.run("sanity", argv, cwd=COPY, env=env), junit
 
 
+def complaints(log: Path) -> list[str]:
+    """What ansible-test found, out of all that its log says; the whole end when it is silent."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    found = [line for line in lines if line.startswith(("ERROR: ", "FATAL: "))]
+    return found or lines[-steps.LOG_TAIL_LINES :]
+
+
 def refresh_copy() -> None:
     """Bring the copy to what git tracks here, and what it does not ignore."""
     listed = subprocess.run(

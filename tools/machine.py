@@ -15,12 +15,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import checkout, steps
+from tools import steps
 
 PYTHON_LEAST = (3, 11)
 LAB_MEMORY_GB = 3.0
-LAB_DISK_GB = 6.0
-"""Two copies of the image's tree while it is built, the image, and the guests' overlays."""
+LAB_DISK_GB = 6.0  # the image, its tree while it is built, and the guests' overlays
 
 OS_RELEASE = Path("/etc/os-release")
 
@@ -50,6 +49,10 @@ LAB = (
     Need("cpio", "cpio"),
     Need("ssh", "openssh-client"),
     Need("ip", "iproute2"),
+    # Who is not root builds the image in a user namespace.
+    Need("newuidmap", "uidmap"),
+    # Debian's signing keys, which Ubuntu does not bring along.
+    Need("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
 )
 TEST = (Need("git", "git"),)
 PACKAGES = {"plan": (), "lab": LAB, "test": (*LAB, *TEST)}
@@ -159,12 +162,24 @@ def check_room() -> None:
             f"The lab's guests need about {LAB_MEMORY_GB:.0f} GB of memory, {memory:.1f} GB are "
             "free. End other programs (another lab? `make demo-down`) or use a larger machine."
         )
-    free = shutil.disk_usage(checkout.ROOT).free / 1e9
+    folder = lab_cache()
+    free = disk_free_gb(folder)
     if free < LAB_DISK_GB:
         raise steps.StopError(
-            f"The lab needs about {LAB_DISK_GB:.0f} GB of disk at {checkout.ROOT}, {free:.1f} GB "
-            "are free. Make room, or clone to a larger disk."
+            f"The lab needs about {LAB_DISK_GB:.0f} GB of disk in {folder}, {free:.1f} GB are "
+            "free. Make room, or set XDG_CACHE_HOME to a folder on a larger disk."
         )
+
+
+def lab_cache() -> Path:
+    """Where the lab keeps its image and disks: the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def disk_free_gb(folder: Path) -> float:
+    """Free space where `folder` is, or would be made, in GB."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return shutil.disk_usage(there).free / 1e9
 
 
 def memory_available_gb(meminfo: Path = Path("/proc/meminfo")) -> float | None:

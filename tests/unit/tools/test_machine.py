@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -42,8 +41,7 @@ def test_too_little_memory_is_said_with_both_figures(monkeypatch: pytest.MonkeyP
 
 def test_too_little_disk_is_said_with_both_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "memory_available_gb", lambda: 16.0)
-    usage = type(shutil.disk_usage("/"))(total=10**12, used=10**12 - 10**9, free=10**9)
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(machine, "disk_free_gb", {machine.lab_cache(): 1.0}.__getitem__)
     with pytest.raises(steps.StopError, match=r"about 6 GB of disk .* 1\.0 GB are free"):
         machine.check_room()
 

@@ -20,6 +20,9 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.model import (
     Template,
     Vip,
 )
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.checks import (
+    check_networks,
+)
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.macros import is_templated
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
 from ansible_collections.underlay.cluster.plugins.plugin_utils.shapes import ShapeChecker, Spec
@@ -39,11 +42,11 @@ Variables = Mapping[str, Any]
 
 
 @cache
-def plan_options() -> dict[str, Spec]:
-    """Return the options of the role plan, as its argument spec has them."""
+def intent_options() -> dict[str, Spec]:
+    """Return the shapes of the variables, from the role's argument spec."""
     file = ROLES / "plan" / "meta" / "argument_specs.yml"
     spec = yaml.safe_load(file.read_text("utf-8"))
-    options: dict[str, Spec] = spec["argument_specs"]["main"]["options"]
+    options: dict[str, Spec] = spec["argument_specs"]["intent"]["options"]
     return options
 
 
@@ -58,7 +61,7 @@ def read_intent(fleet: Variables, hosts: Mapping[str, Variables]) -> tuple[Model
 
 class _IntentReader:
     def __init__(self) -> None:
-        self._options = plan_options()
+        self._options = intent_options()
         self._problems: list[Problem] = []
         self._values = Reader()
         # Hosts of a group share one object; 1,000 hosts need not have it checked 1,000 times.
@@ -68,12 +71,17 @@ class _IntentReader:
         raw = {name: self._shape(name, fleet.get(name)) for name in FLEET_VARIABLES}
         networks: dict[str, Network] = {}
         vips: tuple[Vip, ...] = ()
-        if not self._problems:
+        if not self._problems:  # or there would be nothing to read values from
             networks = self._values.networks(raw["underlay_networks"])
             vips = self._values.vips(raw["underlay_vips"])
         members = {name: self._host(name, variables) for name, variables in hosts.items()}
         model = Model(networks, vips, {name: host for name, host in members.items() if host})
-        return model, self._problems + self._values.problems
+        problems = self._problems + self._values.problems
+        if problems:
+            # The planner will not see this model; what its networks lack besides is told now.
+            told = {problem.path for problem in problems}
+            problems += [item for item in check_networks(networks) if item.path not in told]
+        return model, problems
 
     def _host(self, name: str, variables: Variables) -> Host | None:
         before = len(self._problems)

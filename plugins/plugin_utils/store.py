@@ -112,15 +112,25 @@ class FolderStore:
             facts[_host_name(file.stem)] = _read_json(file)
         return facts
 
-    def write_facts(self, facts: Mapping[str, list[dict[str, Any]]]) -> None:
-        """Keep the NICs of hosts that have just told them; files that say the same stay."""
+    def write_facts(
+        self, facts: Mapping[str, list[dict[str, Any]]], *, pretend: bool = False
+    ) -> list[str]:
+        """Keep the NICs of hosts that have just told them. Return those whose facts differ.
+
+        pretend: write nothing
+        """
+        differing = []
         for host, nics in facts.items():
             file = self.folder / "facts" / f"{_file_name(host)}.json"
             text = json.dumps(nics, indent=1, sort_keys=True) + "\n"
             with self._failing(file):
-                if not file.exists() or file.read_text("utf-8") != text:
+                if file.exists() and file.read_text("utf-8") == text:
+                    continue
+                differing.append(host)
+                if not pretend:
                     self._folder(file.parent)
                     _write(file, text, durable=False)
+        return differing
 
     def current_plan(self) -> StoredPlan | None:
         """Return the plan that was stored last, or None."""

@@ -11,7 +11,6 @@ from ipaddress import ip_network
 
 from ansible_collections.underlay.cluster.plugins.plugin_utils.ip import Address, Range
 from ansible_collections.underlay.cluster.plugins.plugin_utils.model import (
-    Model,
     Network,
     Segment,
     Vip,
@@ -41,21 +40,25 @@ _UNUSABLE = {
 _UNROUTED = {"pxe", "oob"}
 
 
-def check_networks(model: Model) -> list[Problem]:
-    """Return everything that is wrong with the networks and the VIPs."""
+def check_networks(networks: Mapping[str, Network]) -> list[Problem]:
+    """Return everything that is wrong with the networks and their segments."""
     problems: list[Problem] = []
-    for network in model.networks.values():
+    for network in networks.values():
         problems += _check_name(network)
         for segment in network.segments:
             for check in _SEGMENT_CHECKS:
                 problems += check(network, segment)
         problems += _check_shared_l2(network)
-    problems += _check_overlaps(model.networks.values())
-    problems += _check_api_endpoint(model.networks.values())
-    for vip in model.vips:
-        problems += _check_vip(vip, model.networks)
-    problems += _check_same_vips(model.vips)
+    problems += _check_overlaps(networks.values())
+    problems += _check_api_endpoint(networks.values())
     return problems
+
+
+def check_vips(vips: Iterable[Vip], networks: Mapping[str, Network]) -> list[Problem]:
+    """Return everything that is wrong with the VIPs."""
+    vips = list(vips)
+    problems = [problem for vip in vips for problem in _check_vip(vip, networks)]
+    return problems + list(_check_same_vips(vips))
 
 
 def _check_name(network: Network) -> Iterator[Problem]:

@@ -106,7 +106,7 @@ def devices(parts: list[Part], paths: Mapping[str, str]) -> dict[str, Device]:
     for part in parts:
         for section, name, settings in definitions(part.netplan):
             before = found.get(name)
-            whole = settings if before is None else merged(before.settings, settings)
+            whole = merged(before.settings if before else {}, settings)
             network = before.network if before else part.network
             found[name] = Device(section, name, whole, paths.get(name, ""), network)
     return found
@@ -124,6 +124,8 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Netplan:
     result = dict(under)
     for key, value in over.items():
         below = result.get(key)
-        both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(below, value) if both else value
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            result[key] = merged(below, value)
+        else:
+            result[key] = value
     return result

@@ -26,6 +26,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.addresse
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.checks import (
     check_networks,
+    check_vips,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.claims import (
     HostClaims,
@@ -94,7 +95,7 @@ class _Planner:
         self._ledger = ledger
         self._facts = facts
         self._routes = RouteTable(model.networks)
-        self._problems = check_networks(model)
+        self._problems = check_networks(model.networks) + check_vips(model.vips, model.networks)
         self._names = natural_order(list(model.hosts))
 
     def run(self) -> Planned:

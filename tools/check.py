@@ -92,7 +92,10 @@ def molecule() -> list[Result]:
 
 def _checked(name: str, argv: Sequence[str], *, show: bool = False) -> Result:
     steps.say(f"==> {name}")
-    done = steps.run(name, argv, show=show)
+    # ansible-lint and Molecule put the user's own ~/.ansible/collections first, where an older
+    # copy of this collection may lie, and install there themselves.
+    env = steps.environment({"ANSIBLE_HOME": str(checkout.BUILD / "ansible")})
+    done = steps.run(name, argv, env=env, show=show)
     if not done.ok and not show:
         steps.tail(done)
     return Result(name, done.ok, done.seconds)

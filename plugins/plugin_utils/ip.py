@@ -52,9 +52,13 @@ def address_text(number: int, version: int) -> str:
 def parse_address(text: str) -> Address:
     """Read one address without a prefix length. Raises ValueError with what would be right."""
     try:
-        return ip_address(text)
+        address = ip_address(text)
     except ValueError:
         raise ValueError("Give an address such as 192.0.2.10 or 2001:db8::10") from None
+    # With a zone, one address would have two spellings, and so two owners.
+    if "%" in text:
+        raise ValueError(f"Give it without a zone, as {text.partition('%')[0]}")
+    return address
 
 
 def parse_network(text: str) -> Network:

@@ -40,14 +40,16 @@ class IntentError(Exception):
 
 def describe(problems: Iterable[Problem]) -> str:
     """Return the problems as text, one a line; hosts that share a problem share its line."""
-    hosts_of: dict[tuple[str, str, str, str], list[str]] = {}
+    hosts_of: dict[tuple[str, str, str, str], dict[str, None]] = {}
     for problem in problems:
         key = (problem.path, _shown(problem.value), problem.wrong, problem.right)
-        hosts_of.setdefault(key, []).append(problem.host)
+        hosts_of.setdefault(key, {})[problem.host] = None
     lines = []
     for (path, value, wrong, right), hosts in hosts_of.items():
         place = f"{_who([host for host in hosts if host])}{path}"
-        lines.append(f"{place}{': ' + value if value else ''}: {wrong}. {right}.")
+        line = f"{place}{': ' + value if value else ''}: {wrong.rstrip('.')}. {right}."
+        # Values and other libraries' messages may have line breaks; a problem has one line.
+        lines.append(" ".join(line.split()))
     noun = "problem" if len(lines) == 1 else "problems"
     return "\n".join([f"{len(lines)} {noun} in the intent, nothing was changed:", *_bullets(lines)])
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible import constants
 from ansible.errors import AnsibleError
+from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -21,6 +22,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.difference import
     ledger_difference,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.ledger import LedgerError
+from ansible_collections.underlay.cluster.plugins.plugin_utils.needs import missing
 from ansible_collections.underlay.cluster.plugins.plugin_utils.place import store_folder
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planner import (
     PlanningRun,
@@ -42,7 +44,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.variables import 
 GROUP = "underlay"
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """See the module's documentation."""
 
     # The plan is the fleet's: whatever the play's hosts, it is made once.
@@ -52,8 +54,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Plan, show the summary and return where the plan lies."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        if missing:
+            return {**result, "failed": True, "msg": missing_required_lib(", ".join(missing))}
         variables = task_vars or {}
-        _, arguments = self.validate_argument_spec({"store": {"type": "path"}})
+        _validation, arguments = self.validate_argument_spec({"store": {"type": "path"}})
         preview = None
         if self._task.check_mode:
             preview = Path(tempfile.mkdtemp(prefix="plan-", dir=constants.DEFAULT_LOCAL_TMP))

@@ -27,7 +27,7 @@ ARGUMENTS = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """See the module's documentation."""
 
     BYPASS_HOST_LOOP = True
@@ -36,7 +36,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take the owners' rows out of the ledger and say which they were."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(ARGUMENTS)
+        _validation, arguments = self.validate_argument_spec(ARGUMENTS)
         try:
             store = FolderStore(store_folder(task_vars or {}, arguments["store"]))
             _refuse_unknown(store.read_ledger(), arguments)
@@ -68,7 +68,7 @@ def _release(
 
 def _refuse_unknown(ledger: Ledger, arguments: dict[str, Any]) -> None:
     """Refuse a name that the ledger does not have but nearly does; one that is gone is no error."""
-    known = {owner for _, _, owner in ledger.rows()}
+    known = {owner for _network, _address, owner in ledger.rows()}
     for name in arguments["owners"]:
         close = get_close_matches(name, known, n=3)
         if name not in known and close:

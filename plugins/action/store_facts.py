@@ -16,7 +16,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.store import (
 )
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """See the module's documentation."""
 
     BYPASS_HOST_LOOP = True
@@ -26,7 +26,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Write the facts of every host of the play that has told its NICs."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
-        _, arguments = self.validate_argument_spec({"store": {"type": "path"}})
+        _validation, arguments = self.validate_argument_spec({"store": {"type": "path"}})
         told = {}
         for name in variables["ansible_play_hosts"]:
             facts = variables["hostvars"].raw_get(name).get("ansible_facts", {})

@@ -61,7 +61,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.store import (
 )
 
 
-class LookupModule(LookupBase):  # type: ignore[misc]
+class LookupModule(LookupBase):
     """See DOCUMENTATION."""
 
     def run(

@@ -115,7 +115,7 @@ class _IntentReader:
             checker = ShapeChecker(templated=name == "underlay_l2_template")
             # The object is kept too: its id is its own only while it lives.
             self._checked[key] = (value, checker.check(spec, value, name), checker.problems)
-        _, checked, problems = self._checked[key]
+        _value, checked, problems = self._checked[key]
         self._problems += [
             Problem(item.path, item.value, item.wrong, item.right, host) for item in problems
         ]

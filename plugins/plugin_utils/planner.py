@@ -72,7 +72,7 @@ def plan_fleet(variables: FleetVariables, store: FolderStore, preview: Path | No
         planned = _planned(model, ledger, facts)
         return planned.ledger, planned
 
-    _, planned = store.update(change)
+    _ledger, planned = store.update(change)
     stored = store.write_plan(planned.sha256(), planned.fleet, planned.hosts)
     return PlanningRun(model, planned, stored, read[-1], before)
 

@@ -92,7 +92,7 @@ class FolderStore:
 
         change: a pure function from the ledger to the ledger wanted and a result of its own
         """
-        for _ in range(WRITERS_AT_ONCE):
+        for _attempt in range(WRITERS_AT_ONCE):
             before = self.read_ledger()
             after, result = change(before)
             if after == before:

@@ -13,8 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from netaddr import IPAddress, IPRange, IPSet
-
 from ansible_collections.underlay.cluster.plugins.plugin_utils.ip import (
     Address,
     Range,
@@ -24,6 +22,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.ip import (
 from ansible_collections.underlay.cluster.plugins.plugin_utils.ledger import Ledger
 from ansible_collections.underlay.cluster.plugins.plugin_utils.model import Segment
 from ansible_collections.underlay.cluster.plugins.plugin_utils.natural import natural_key
+from ansible_collections.underlay.cluster.plugins.plugin_utils.needs import netaddr
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
 
 
@@ -31,6 +30,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import P
 class Claim:
     """An owner's wish for one address of a network and family.
 
+    version: the address family, 4 or 6
     segment: where it comes from; None only for a wanted address that lies in no segment
     wanted: this address and no other
     path, host: where the wish is written, for errors
@@ -38,18 +38,11 @@ class Claim:
 
     owner: str
     network: str
+    version: int
     segment: Segment | None
     wanted: Address | None
     path: str
     host: str = ""
-
-    @property
-    def version(self) -> int:
-        """The address family, 4 or 6."""
-        if self.wanted is not None:
-            return self.wanted.version
-        assert self.segment is not None
-        return self.segment.version
 
     @property
     def is_vip(self) -> bool:
@@ -136,29 +129,27 @@ class _NetworkAllocator:
         self._reserved: dict[str, list[Reserved]] = {}
 
     def run(self, claims: list[Claim]) -> None:
-        wanting = [claim for claim in claims if claim.wanted is not None]
+        wanting = [(claim, claim.wanted) for claim in claims if claim.wanted is not None]
         # All that move make room first, so that two hosts can swap their addresses.
-        for claim in wanting:
+        for claim, wanted in wanting:
             held = self._held.get((claim.owner, claim.version))
-            if held is not None and held != str(claim.wanted):
+            if held is not None and held != str(wanted):
                 del self._rows[held]
-        for claim in sorted(wanting, key=_order):
-            self._grant_wanted(claim)
-        new: dict[str, list[Claim]] = {}
+        for claim, wanted in sorted(wanting, key=lambda pair: _order(pair[0])):
+            self._grant_wanted(claim, wanted)
+        new: dict[str, tuple[Segment, list[Claim]]] = {}
         for claim in claims:
-            if claim.wanted is None and not self._keep(claim):
-                assert claim.segment is not None
-                new.setdefault(claim.segment.name, []).append(claim)
-        for waiting in new.values():
-            self._grant_new(sorted(waiting, key=_order))
+            segment = claim.segment
+            if claim.wanted is None and segment is not None and not self._keep(claim, segment):
+                new.setdefault(segment.name, (segment, []))[1].append(claim)
+        for segment, waiting in new.values():
+            self._grant_new(segment, sorted(waiting, key=_order))
 
-    def _keep(self, claim: Claim) -> bool:
+    def _keep(self, claim: Claim, segment: Segment) -> bool:
         """Give the owner what it holds. False if it holds nothing."""
         text = self._held.get((claim.owner, claim.version))
         if text is None:
             return False
-        segment = claim.segment
-        assert segment is not None
         number = int(parse_address(text))
         if number not in segment.whole:
             wrong = f"{claim.owner} holds {text}, which is not in segment {segment.name}"
@@ -173,10 +164,9 @@ class _NetworkAllocator:
         right = f"Put it back, or give the address back first: playbooks/release.yml, {claim.owner}"
         self._result.problems.append(Problem(path, value, wrong, right, claim.host))
 
-    def _grant_wanted(self, claim: Claim) -> None:
-        assert claim.wanted is not None
-        text = str(claim.wanted)
-        wrong = self._unfit(claim, int(claim.wanted))
+    def _grant_wanted(self, claim: Claim, wanted: Address) -> None:
+        text = str(wanted)
+        wrong = self._unfit(claim, int(wanted))
         if wrong:
             right = f"Ask for an address that is free in {self._network}"
             self._result.problems.append(Problem(claim.path, text, wrong, right, claim.host))
@@ -205,9 +195,7 @@ class _NetworkAllocator:
                 return item
         return None
 
-    def _grant_new(self, claims: list[Claim]) -> None:
-        segment = claims[0].segment
-        assert segment is not None
+    def _grant_new(self, segment: Segment, claims: list[Claim]) -> None:
         pool = _pool(segment)
         version = segment.version
         used = {
@@ -246,7 +234,7 @@ def _single(address: Address) -> Range:
 def _pool(segment: Segment) -> list[Range]:
     """Return the addresses that a segment may hand out, in the order in which it does."""
     version = segment.version
-    kept_back = IPSet()
+    kept_back = netaddr.IPSet()
     for item in reserved(segment):
         kept_back |= _set(item.range)
     parts: list[Range] = []
@@ -257,8 +245,9 @@ def _pool(segment: Segment) -> list[Range]:
     return parts
 
 
-def _set(part: Range) -> IPSet:
-    return IPSet(IPRange(IPAddress(part.first, part.version), IPAddress(part.last, part.version)))
+def _set(part: Range) -> netaddr.IPSet:
+    ends = [netaddr.IPAddress(number, part.version) for number in (part.first, part.last)]
+    return netaddr.IPSet(netaddr.IPRange(*ends))
 
 
 def _free(pool: Iterable[Range], used: set[int]) -> Iterator[int]:

@@ -67,19 +67,19 @@ def _check_name(network: Network) -> Iterator[Problem]:
         yield Problem(f"{network.path}.name", network.name, "cannot be a file's name", right)
 
 
-def _check_vlan(_: Network, segment: Segment) -> Iterator[Problem]:
+def _check_vlan(_network: Network, segment: Segment) -> Iterator[Problem]:
     if segment.vlan is not None and segment.vlan not in VLAN_RANGE:
         right = f"Give a VLAN id from {VLAN_RANGE[0]} to {VLAN_RANGE[-1]}"
         yield Problem(f"{segment.path}.vlan", segment.vlan, "is not a VLAN id", right)
 
 
-def _check_mtu(_: Network, segment: Segment) -> Iterator[Problem]:
+def _check_mtu(_network: Network, segment: Segment) -> Iterator[Problem]:
     if segment.mtu not in MTU_RANGE:
         right = f"Give {MTU_RANGE[0]} to {MTU_RANGE[-1]} bytes"
         yield Problem(f"{segment.path}.mtu", segment.mtu, "is not an MTU", right)
 
 
-def _check_cidr(_: Network, segment: Segment) -> Iterator[Problem]:
+def _check_cidr(_network: Network, segment: Segment) -> Iterator[Problem]:
     for block, what in _UNUSABLE.items():
         if block.version == segment.version and segment.cidr.overlaps(block):
             right = "Give a subnet of unicast addresses"
@@ -101,7 +101,7 @@ def _check_gateway(network: Network, segment: Segment) -> Iterator[Problem]:
         yield Problem(path, None, "is missing, and the network has the default route", right)
 
 
-def _check_nameservers(_: Network, segment: Segment) -> Iterator[Problem]:
+def _check_nameservers(_network: Network, segment: Segment) -> Iterator[Problem]:
     for index, server in enumerate(segment.nameservers):
         path = f"{segment.path}.nameservers[{index}]"
         if server.version == segment.version and server in segment.cidr:
@@ -112,7 +112,7 @@ def _check_nameservers(_: Network, segment: Segment) -> Iterator[Problem]:
             yield Problem(path, str(server), wrong, right)
 
 
-def _check_ranges(_: Network, segment: Segment) -> Iterator[Problem]:
+def _check_ranges(_network: Network, segment: Segment) -> Iterator[Problem]:
     for key in ("ranges", "exclude", "service_ranges", "dhcp_ranges"):
         parts: tuple[Range, ...] = getattr(segment, key)
         for index, part in enumerate(parts):
@@ -125,7 +125,7 @@ def _check_ranges(_: Network, segment: Segment) -> Iterator[Problem]:
                 yield Problem(path, str(part), f"is outside of {segment.cidr}", right)
 
 
-def _check_routes(_: Network, segment: Segment) -> Iterator[Problem]:
+def _check_routes(_network: Network, segment: Segment) -> Iterator[Problem]:
     for index, route in enumerate(segment.routes):
         to = ip_network(route.to)
         path = f"{segment.path}.routes[{index}]"

@@ -26,9 +26,10 @@ def vip_claims(model: Model) -> Iterator[Claim]:
         if network is None:
             continue
         segment = vip_segment(vip, network)
-        if segment is not None or vip.address is not None:
+        family = vip.address or (segment and segment.cidr)
+        if family is not None:
             path = f"{vip.path}.address"
-            yield Claim(vip.owner, network.name, segment, vip.address, path)
+            yield Claim(vip.owner, network.name, family.version, segment, vip.address, path)
 
 
 def vip_segment(vip: Vip, network: Network) -> Segment | None:
@@ -50,7 +51,7 @@ class HostClaims:
     def segments(self, host: Host) -> dict[str, list[Segment]]:
         """Return the host's segments on each network that it attaches, IPv4 first."""
         found = {}
-        for name, _ in host.template.networks:
+        for name, _address in host.template.networks:
             if name in self._networks and name not in found:
                 found[name] = self._segments_of(host, self._networks[name])
         return found
@@ -64,7 +65,8 @@ class HostClaims:
                 wish = wanted.get((name, segment.version))
                 path = wish.path if wish else segment.path
                 address = wish.address if wish else None
-                yield Claim(host.name, name, segment, address, path, host.name)
+                version = segment.version
+                yield Claim(host.name, name, version, segment, address, path, host.name)
 
     def _wanted(
         self, host: Host, segments: Mapping[str, list[Segment]]

@@ -94,7 +94,7 @@ class LinkBuilder:
         needed = self._needed_mtu(attached)
         for bond in self._template["bonds"]:
             self._bond(bond, needed.get(bond["name"], DEFAULT_MTU))
-        for _, _, link in attached:
+        for _item, _network, link in attached:
             if link is not None and link not in self._bonds:
                 self._ethernet(link, needed[link])
         for item, network, link in attached:
@@ -155,7 +155,7 @@ class LinkBuilder:
         self, attached: Sequence[tuple[Mapping[str, Any], Network, str | None]]
     ) -> dict[str, int]:
         needed: dict[str, int] = {}
-        for _, network, link in attached:
+        for _item, network, link in attached:
             if link is not None:
                 mtus = [segment.mtu for segment in self._segments.get(network.name, ())]
                 needed[link] = max([needed.get(link, 0), *mtus]) or DEFAULT_MTU

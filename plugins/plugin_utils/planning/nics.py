@@ -9,11 +9,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-from jmespath.parser import ParsedResult
-
 from ansible_collections.underlay.cluster.plugins.plugin_utils.natural import natural_key
+from ansible_collections.underlay.cluster.plugins.plugin_utils.needs import jmespath
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
 
 Nic = Mapping[str, Any]
@@ -49,7 +46,7 @@ def select(
 def _matches(expression: str, nics: list[Nic]) -> tuple[list[Nic], str]:
     try:
         found = _compiled(expression).search(nics)
-    except JMESPathError as error:
+    except jmespath.exceptions.JMESPathError as error:
         first_line = str(error).splitlines()[0]
         return [], f"is not a JMESPath expression that works here ({first_line})"
     if isinstance(found, Mapping):
@@ -94,5 +91,5 @@ def _listed(nics: list[Nic]) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _compiled(expression: str) -> ParsedResult:
+def _compiled(expression: str) -> jmespath.parser.ParsedResult:
     return jmespath.compile(expression)

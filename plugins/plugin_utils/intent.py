@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,11 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.checks i
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.macros import is_templated
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
-from ansible_collections.underlay.cluster.plugins.plugin_utils.shapes import ShapeChecker, Spec
+from ansible_collections.underlay.cluster.plugins.plugin_utils.shapes import (
+    ShapeChecker,
+    Spec,
+    label,
+)
 
 ROLES = Path(__file__).parents[2] / "roles"
 # Variables of the fleet: the same for every host.
@@ -37,6 +41,8 @@ HOST_VARIABLES = (
     "underlay_nics",
     "underlay_l2_template",
 )
+# What is read of an L2 template before its strings are rendered, as its macros depend on it.
+_READ_FIRST = {"nics": ("name", "match", "count"), "attach": ("network", "address")}
 
 Variables = Mapping[str, Any]
 
@@ -86,6 +92,8 @@ class _IntentReader:
     def _host(self, name: str, variables: Variables) -> Host | None:
         before = len(self._problems)
         raw = {key: self._shape(key, variables.get(key), name) for key in HOST_VARIABLES}
+        if len(self._problems) == before:
+            self._problems += _rendered_too_late(raw["underlay_l2_template"], name)
         if len(self._problems) > before:
             return None
         nics = raw["underlay_nics"] if variables.get("underlay_nics") is not None else None
@@ -120,3 +128,29 @@ class _IntentReader:
             Problem(item.path, item.value, item.wrong, item.right, host) for item in problems
         ]
         return checked
+
+
+def _rendered_too_late(template: Any, host: str) -> Iterator[Problem]:
+    """Yield a problem for each place that must be plain and has Jinja2 in it."""
+
+    def problem(path: str, value: object) -> Problem:
+        right = "Write it out: NIC groups and attached networks are read before macros are rendered"
+        return Problem(path, value, "cannot be rendered", right, host)
+
+    path = "underlay_l2_template"
+    if isinstance(template, str):
+        yield problem(path, template)
+        return
+    for key, read_first in _READ_FIRST.items():
+        items = template[key]
+        if isinstance(items, str):
+            yield problem(f"{path}.{key}", items)
+            continue
+        for index, item in enumerate(items):
+            place = f"{path}.{key}[{label(item, index)}]"
+            if isinstance(item, str):
+                yield problem(place, item)
+                continue
+            for inner in read_first:
+                if is_templated(item[inner]):
+                    yield problem(f"{place}.{inner}", item[inner])

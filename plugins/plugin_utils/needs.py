@@ -8,6 +8,8 @@ One place, so that a plugin without them loads and can say so in a sentence.
 
 from __future__ import annotations
 
+__all__ = ["jmespath", "missing", "netaddr"]
+
 missing: list[str] = []
 
 try:

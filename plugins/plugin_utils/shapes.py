@@ -43,7 +43,7 @@ class ShapeChecker:
     def check(self, spec: Spec, value: object, path: str) -> Any:
         """Return value as the spec wants it; problems are collected under path."""
         kind = spec.get("type", "str")
-        if self._templated and isinstance(value, str) and "{{" in value:
+        if self._templated and isinstance(value, str) and ("{{" in value or "{%" in value):
             return value
         if kind == "list":
             return self._list(spec, value, path)
@@ -59,7 +59,7 @@ class ShapeChecker:
             return []
         element = {**spec, "type": spec.get("elements", "raw"), "elements": None}
         checked = [
-            self.check(element, item, f"{path}[{_label(item, index)}]")
+            self.check(element, item, f"{path}[{label(item, index)}]")
             for index, item in enumerate(value)
         ]
         self._unique_names(checked, path)
@@ -146,8 +146,8 @@ def _bool(value: object) -> bool:
     return word in _TRUE
 
 
-def _label(item: object, index: int) -> str:
-    """Name an item by its name, or by the network it is about; else by its index."""
+def label(item: object, index: int) -> str:
+    """Return what a list's item is called in paths: its name, or its network; else its index."""
     if isinstance(item, Mapping):
         for key in ("name", "network"):
             if isinstance(item.get(key), str):

@@ -35,7 +35,7 @@ def main() -> None:
     seconds, memory = _own_process(1000)
     _figure("plan_1000_seconds", seconds, "s")
     _figure("plan_1000_rss_mb", memory, "MB")
-    many, _ = _own_process(10_000)
+    many, _memory = _own_process(10_000)
     _figure("plan_10000_over_1000_ratio", many / seconds, "x")
     with tempfile.TemporaryDirectory(prefix="underlay-bench-") as scratch:
         inventory = Path(scratch) / "thousand"

@@ -75,9 +75,14 @@ class HostClaims:
         for item in host.wanted:
             families = [segment.version for segment in segments.get(item.network, ())]
             key = item.network, item.address.version
+            if item.network in segments and not families:
+                continue  # its rack has no segment there, which is told already
             if item.network not in segments:
                 wrong = f"is for network {item.network}, which the host does not attach"
                 right = f"The host attaches {', '.join(segments) or 'no network'}"
+            elif (item.network, True) not in host.template.networks:
+                wrong = f"is for network {item.network}, attached with address: false"
+                right = "Take the wish back, or attach the network with an address"
             elif item.address.version not in families:
                 wrong = f"is IPv{item.address.version}, and the host's segment there is not"
                 right = f"Ask for an address of {segments[item.network][0].cidr}"

@@ -160,8 +160,9 @@ class _Planner:
             return _part(host, {}, [], HostLinks(), {})
         chosen, problems = select(host.template.nic_groups, nics, name)
         self._problems += problems
-        if host.template.templated and len(addresses) < _wanted_addresses(host, segments):
-            # Its address is the problem, and reported; a macro that misses it would be noise.
+        lacking = problems or len(addresses) < _wanted_addresses(host, segments)
+        if host.template.templated and lacking:
+            # Its NIC or address is the problem, and told; a macro that misses it would be noise.
             return _part(host, {}, [], HostLinks(), {})
         known = [nic["name"] for nic in in_natural_order(nics)]
         view = HostView(name, host.rack, chosen, known, segments, addresses, vips)
@@ -207,7 +208,10 @@ class _Planner:
 
 
 def _wanted_addresses(host: Host, segments: Mapping[str, list[Segment]]) -> int:
-    return sum(len(segments.get(name, ())) for name, address in host.template.networks if address)
+    addressed = {name for name, address in host.template.networks if address}
+    return sum(
+        len({segment.version for segment in segments.get(name, ())}) for name in addressed
+    )
 
 
 def _part(

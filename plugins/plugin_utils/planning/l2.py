@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,10 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.host imp
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.routes import (
     DEFAULT,
     RouteTable,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.way_out import (
+    plain,
+    readable,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
 
@@ -87,6 +91,9 @@ class LinkBuilder:
         }
         self._links = Part(f"{FILE_NUMBERS['links']}-underlay-links.yaml", "links", None)
         self._built = HostLinks([self._links])
+        # Who has a device's name, and a link's frames of one VLAN (None: untagged) already.
+        self._names = dict.fromkeys(host.known_nics, "a NIC of the host")
+        self._frames: dict[tuple[str, int | None], str] = {}
 
     def build(self) -> HostLinks:
         """Return the host's files, and what is wrong with its template."""
@@ -132,15 +139,23 @@ class LinkBuilder:
         if name in self._groups:
             group = self._groups[name]
             if len(group) == 1:
-                return str(group[0]["name"])
+                return self._free_nic(str(group[0]["name"]), path)
             names = ", ".join(nic["name"] for nic in group)
             right = "Name a bond, or one NIC, as {{ nic('" + name + "', 0) }}"
             self._problem(path, name, f"is a group of {len(group)} NICs ({names})", right)
         elif name in self._known_nics:
-            return name
+            return self._free_nic(name, path)
         elif name not in self._all_groups():
             self._problem(path, name, "is not a link", self._known_links())
         return None
+
+    def _free_nic(self, nic: str, path: str) -> str | None:
+        """Return the NIC if no bond has it: the bond takes what its members receive."""
+        for bond, members in self._members.items():
+            if nic in members:
+                self._problem(path, nic, f"is a member of {bond}", f"Attach {bond}")
+                return None
+        return nic
 
     def _bond_members(self, names: Sequence[str]) -> list[str]:
         members = []
@@ -163,6 +178,7 @@ class LinkBuilder:
 
     def _bond(self, bond: Mapping[str, Any], needed: int) -> None:
         path = f"underlay_l2_template.bonds[{bond['name']}]"
+        self._name(bond["name"], f"{path}.name")
         for index, name in enumerate(bond["members"]):
             if name not in self._all_groups() and name not in self._known_nics:
                 right = self._known_links()
@@ -171,7 +187,8 @@ class LinkBuilder:
         members = self._members[bond["name"]]
         for member in members:
             self._ethernet(member, mtu)
-        parameters = merged({"mode": bond["mode"], "mii-monitor-interval": 100}, bond["parameters"])
+        own = self._collected(plain, bond["parameters"], f"{path}.parameters")
+        parameters = merged({"mode": bond["mode"], "mii-monitor-interval": 100}, own)
         settings = {"interfaces": members, "mtu": mtu, "parameters": parameters}
         self._define(
             self._links, "bonds", bond["name"], {**_QUIET, "optional": True, **settings}, path
@@ -191,9 +208,12 @@ class LinkBuilder:
         part = Part(f"{number}-underlay-{network.name}.yaml", network.role, network.name)
         path = f"underlay_l2_template.attach[{network.name}]"
         carrier, vlan = link, segments[0].vlan
+        if not self._take_frames(link, vlan, network, path):
+            return
         addressed = self._address_settings(network, segments) if item["address"] else {}
         if vlan is not None:
             carrier = item["name"] or f"{link}.{vlan}"
+            self._name(carrier, f"{path}.name" if item["name"] else path)
             lower = {**_QUIET, "id": vlan, "link": link, "mtu": segments[0].mtu}
             upper = {"optional": True} if item["bridge"] else addressed
             self._define(part, "vlans", carrier, {**lower, **upper}, path)
@@ -201,6 +221,7 @@ class LinkBuilder:
             section = "bonds" if link in self._bonds else "ethernets"
             self._define(part, section, link, {**_QUIET, **addressed}, "")
         if item["bridge"]:
+            self._name(item["bridge"], f"{path}.bridge")
             below = {"interfaces": [carrier], "mtu": segments[0].mtu}
             # A host is no switch of the fabric: no spanning tree, and no delay before forwarding.
             quick = {"parameters": {"stp": False, "forward-delay": 0}}
@@ -233,20 +254,63 @@ class LinkBuilder:
         return settings
 
     def _way_out(self, netplan: Netplan) -> None:
-        """Merge the template's own netplan keys over the part that defines each device."""
+        """Merge the template's own netplan keys over what the parts say.
+
+        Each key goes into the last part that has it, as netplan adds up the lists of several files
+        and takes the last file's word for all else.
+        """
+        above = "underlay_l2_template.netplan"
+        netplan = self._collected(readable, netplan, above)
         for key, value in netplan.items():
             if key not in SECTIONS:
                 self._links.netplan[key] = value
         for section, name, settings in definitions(netplan):
-            here = [part for part in self._built.parts if name in part.netplan.get(section, {})]
-            part = here[0] if here else self._links
-            path = f"underlay_l2_template.netplan.{section}.{name}"
-            self._define(part, section, name, settings, path)
+            path = f"{above}.{section}.{name}"
+            defined = [
+                (there, part)
+                for part in self._built.parts
+                for there, device, _ in definitions(part.netplan)
+                if device == name
+            ]
+            for there in {there for there, _ in defined} - {section}:
+                self._problem(path, name, f"is there already, in {there}", "Give it another name")
+            here = [part for there, part in defined if there == section] or [self._links]
+            self._define(here[-1], section, name, {}, path)
+            for key, value in settings.items():
+                having = [part for part in here if key in part.netplan[section].get(name, {})]
+                self._define((having or here)[-1], section, name, {key: value}, path)
 
     def _define(self, part: Part, section: str, name: str, settings: Netplan, path: str) -> None:
         part.define(section, name, settings)
         if path:
             self._built.paths[name] = path
+
+    def _name(self, name: str, path: str) -> None:
+        """Note who has a device's name; a second device of that name is a problem."""
+        holder = self._names.setdefault(name, path)
+        if holder != path:
+            right = "Give each device a name of its own"
+            self._problem(path, name, f"is taken by {holder}", right)
+
+    def _take_frames(self, link: str, vlan: int | None, network: Network, path: str) -> bool:
+        """Give a link's frames of one VLAN to a network. False if another network has them."""
+        holder = self._frames.setdefault((link, vlan), network.name)
+        if holder == network.name:
+            return True
+        what = "untagged" if vlan is None else f"VLAN {vlan}"
+        right = "Give the network a VLAN or a link of its own"
+        self._problem(path, link, f"{what} on {link} is network {holder}'s already", right)
+        return False
+
+    def _collected(
+        self, read: Callable[[Any, str, list[Problem]], Any], value: Any, path: str
+    ) -> Netplan:
+        """Read a part of the template; its problems are this host's."""
+        problems: list[Problem] = []
+        found: Netplan = read(value, path, problems)
+        for item in problems:
+            self._problem(item.path, item.value, item.wrong, item.right)
+        return found
 
     def _group_of(self, nic: str) -> Mapping[str, Any] | None:
         for group in self._template["nics"]:

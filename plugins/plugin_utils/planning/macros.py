@@ -21,6 +21,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from ansible_collections.underlay.cluster.plugins.plugin_utils.model import Route, Segment
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.host import HostView
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
+from ansible_collections.underlay.cluster.plugins.plugin_utils.shapes import label
 
 
 class MacroError(Exception):
@@ -140,7 +141,7 @@ def render(value: Any, macros: Macros, path: str, host: str, problems: list[Prob
         }
     if isinstance(value, Sequence):
         return [
-            render(item, macros, f"{path}[{index}]", host, problems)
+            render(item, macros, f"{path}[{label(item, index)}]", host, problems)
             for index, item in enumerate(value)
         ]
     return value
@@ -157,7 +158,9 @@ def _render_text(text: str, macros: Macros, path: str, host: str, problems: list
         TypeError,
         ValueError,
         ArithmeticError,
+        AttributeError,
         LookupError,
+        RecursionError,
     ) as error:
         known = ", ".join(sorted(macros.names))
         right = f"Strings of an L2 template know {known}"

@@ -46,17 +46,27 @@ def select(
 def _matches(expression: str, nics: list[Nic]) -> tuple[list[Nic], str]:
     try:
         found = _compiled(expression).search(nics)
-    except jmespath.exceptions.JMESPathError as error:
-        first_line = str(error).splitlines()[0]
+    # Not everything that goes wrong is jmespath's own error: a slice's step of 0 and contains() with
+    # a number in a string are not.
+    except (
+        jmespath.exceptions.JMESPathError,
+        AttributeError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        first_line = str(error).partition("\n")[0]
         return [], f"is not a JMESPath expression that works here ({first_line})"
     if isinstance(found, Mapping):
         found = [found]
-    names = {nic["name"] for nic in nics}
-    if not isinstance(found, list) or not all(
-        isinstance(nic, Mapping) and nic.get("name") in names for nic in found
-    ):
+    if not isinstance(found, list):
         return [], "gives something other than NICs"
-    return found, ""
+    # By name: an expression that gives only some of a NIC's keys means the whole NIC.
+    by_name = {nic["name"]: nic for nic in nics}
+    names = [nic.get("name") if isinstance(nic, Mapping) else None for nic in found]
+    if not all(isinstance(name, str) and name in by_name for name in names):
+        return [], "gives something other than NICs"
+    return [by_name[name] for name in names], ""
 
 
 def _miscount(found: list[Nic], count: int) -> str:

@@ -66,6 +66,12 @@ def _running() -> bool:
     return steps.run("lab status", [LAB, "--name", NAME, "status"]).ok
 
 
+def _parts_running() -> list[str]:
+    """The lab's hosts and switches that run: lines `NAME running …` of its status."""
+    lines = steps.run("lab status", [LAB, "--name", NAME, "status"]).log.read_text().splitlines()
+    return [line.split()[0] for line in lines if line.split()[1:2] == ["running"]]
+
+
 def _site() -> None:
     env = steps.environment()
     if sys.stdout.isatty():
@@ -89,13 +95,17 @@ def _reports(since: float) -> list[Path]:
 
 def down() -> None:
     """Stop the lab and remove all that the demo made, except the image and `.venv`."""
-    removed: list[str] = []
-    if checkout.VENV.exists() and LAB.exists():
-        done = steps.run("lab down", [LAB, "--name", NAME, "down"], show=True)
-        if not done.ok:
-            raise steps.StopError(
-                f"the lab did not go down (status {done.status}): {done.log}. Try again."
-            )
+    prepare.everything("plan")
+    running = _parts_running()
+    done = steps.run("lab down", [LAB, "--name", NAME, "down"], show=True)
+    if not done.ok:
+        raise steps.StopError(
+            f"the lab did not go down (status {done.status}): {done.log}. Try again."
+        )
+    if still := _parts_running():
+        raise steps.StopError(f"still running after `lab down`: {', '.join(still)}. Try again.")
+    steps.say(f"ended: {', '.join(running) or 'nothing ran'}")
+    removed = ["the lab's disks, keys and sockets"] if running else []
     for path in (STORE, checkout.BUILD / "log"):
         if path.exists():
             shutil.rmtree(path)

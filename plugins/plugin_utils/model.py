@@ -212,7 +212,10 @@ class Reader:
             key: self._many(parse_range, item[key], f"{path}.{key}")
             for key in ("ranges", "exclude", "service_ranges", "dhcp_ranges")
         }
-        routes = self._many(_parse_route, item["routes"], f"{path}.routes")
+        routes = [
+            self._route(route, f"{path}.routes[{index}]")
+            for index, route in enumerate(item["routes"])
+        ]
         if cidr is None:
             return None
         return Segment(
@@ -224,10 +227,15 @@ class Reader:
             gateway=gateway,
             mtu=item["mtu"] or network["mtu"],
             nameservers=addresses,
-            routes=routes,
+            routes=tuple(route for route in routes if route),
             path=path,
             **ranges,
         )
+
+    def _route(self, item: Mapping[str, str], path: str) -> Route | None:
+        to = self._one(parse_network, item["to"], f"{path}.to")
+        via = self._one(parse_address, item["via"], f"{path}.via")
+        return Route(str(to), str(via)) if to is not None and via is not None else None
 
     def _one(self, parse: Callable[[str], Any], text: str | None, path: str, host: str = "") -> Any:
         if text is None:
@@ -243,7 +251,3 @@ class Reader:
     ) -> tuple[Any, ...]:
         read = [self._one(parse, item, f"{path}[{index}]") for index, item in enumerate(items)]
         return tuple(item for item in read if item is not None)
-
-
-def _parse_route(item: Mapping[str, str]) -> Route:
-    return Route(str(parse_network(item["to"])), str(parse_address(item["via"])))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 from ansible_collections.underlay.cluster.plugins.plugin_utils.ip import Address, Range
 from ansible_collections.underlay.cluster.plugins.plugin_utils.model import (
@@ -132,6 +132,12 @@ def _check_routes(_network: Network, segment: Segment) -> Iterator[Problem]:
         if to.version != segment.version:
             right = f"Put it on the IPv{to.version} segment"
             yield Problem(f"{path}.to", route.to, f"is not IPv{segment.version}", right)
+        via = ip_address(route.via)
+        # Routers of IPv6 are also known by their link-local addresses (RFC 4861, 8).
+        if via not in segment.cidr and not (segment.version == 6 and via.is_link_local):
+            wrong = f"is an off-link next hop: the segment is {segment.cidr}"
+            right = f"Give a next hop in {segment.cidr}"
+            yield Problem(f"{path}.via", route.via, wrong, right)
 
 
 _SEGMENT_CHECKS: tuple[Callable[[Network, Segment], Iterator[Problem]], ...] = (
@@ -226,6 +232,18 @@ def _check_vip(vip: Vip, networks: Mapping[str, Network]) -> Iterator[Problem]:
         )
         right = f"With mode arp it lies in a segment of {network.name}: {cidrs}"
         yield Problem(f"{vip.path}.address", str(vip.address), "is outside of its network", right)
+    elif vip.address is not None and vip_segment(vip, network) is None:
+        yield from _check_announced(vip, networks)
+
+
+def _check_announced(vip: Vip, networks: Mapping[str, Network]) -> Iterator[Problem]:
+    """An address announced from outside of the VIP's network must not be somebody else's."""
+    for network in networks.values():
+        for segment in network.segments:
+            if vip.address in segment.cidr:
+                wrong = f"lies in {segment.cidr} of {segment.path}"
+                right = "Name that network and segment, or give an address outside of all segments"
+                yield Problem(f"{vip.path}.address", str(vip.address), wrong, right)
 
 
 def _check_same_vips(vips: Iterable[Vip]) -> Iterator[Problem]:

@@ -96,6 +96,13 @@ class _Planner:
         self._facts = facts
         self._routes = RouteTable(model.networks)
         self._problems = check_networks(model.networks) + check_vips(model.vips, model.networks)
+        self._sound = not self._problems
+        # A network that is wrong in itself is told once, not on each of its hosts.
+        self._unsound = {
+            network.name
+            for network in model.networks.values()
+            if any(item.path.startswith(f"{network.path}.") for item in self._problems)
+        }
         self._names = natural_order(list(model.hosts))
 
     def run(self) -> Planned:
@@ -108,7 +115,8 @@ class _Planner:
         self._problems += asking.problems + allocation.problems
         vips = self._vips(allocation)
         hosts = {name: self._host(name, segments[name], allocation, vips) for name in self._names}
-        self._problems += _same_addresses(hosts, vips)
+        if self._sound:
+            self._problems += _same_addresses(hosts, vips)
         fleet = self._fleet(vips)
         if not self._problems:
             fleet["mesh"] = mesh(hosts, fleet)
@@ -172,7 +180,7 @@ class _Planner:
         built = LinkBuilder(view, template, self._model.networks, self._routes).build()
         whole = devices(built.parts, built.paths)
         # A template that lacks its NICs is wrong in one place; what follows from it is noise.
-        if not problems and not built.problems:
+        if not problems and not built.problems and self._unsound.isdisjoint(built.links):
             self._problems += check_devices(name, whole)
         self._problems += built.problems
         data = [
@@ -209,9 +217,7 @@ class _Planner:
 
 def _wanted_addresses(host: Host, segments: Mapping[str, list[Segment]]) -> int:
     addressed = {name for name, address in host.template.networks if address}
-    return sum(
-        len({segment.version for segment in segments.get(name, ())}) for name in addressed
-    )
+    return sum(len({segment.version for segment in segments.get(name, ())}) for name in addressed)
 
 
 def _part(

@@ -46,8 +46,8 @@ def select(
 def _matches(expression: str, nics: list[Nic]) -> tuple[list[Nic], str]:
     try:
         found = _compiled(expression).search(nics)
-    # Not everything that goes wrong is jmespath's own error: a slice's step of 0 and contains() with
-    # a number in a string are not.
+    # Not all that goes wrong is jmespath's own error: a slice's step of 0 and contains() with a
+    # number in a string are not.
     except (
         jmespath.exceptions.JMESPathError,
         AttributeError,

@@ -25,12 +25,28 @@ _HEADER = """\
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
 _YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
+# A dotted quad as the planner writes it.
+_QUAD = re.compile(r"((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(?!\Z)|\Z)){4}")
+
 # libyaml reads a ledger of 70,000 rows in seconds where the Python loader takes a minute.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class LedgerError(Exception):
     """The ledger's text is not a ledger. Says what is wrong and that nothing was changed."""
+
+
+class _Loader(_SafeLoader):
+    """Takes no key twice: after a merge of two branches, an address may stand there twice."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                wrong = f"{key.value} is there twice"
+                raise yaml.constructor.ConstructorError(None, None, wrong, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +104,8 @@ def from_text(text: str, name: str) -> Ledger:
     try:
         data = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
-        raise LedgerError(f"{name} is not YAML: {error}") from error
-    if data is None and not text.strip():
-        return Ledger()
+        why = " ".join(str(error).split())
+        raise LedgerError(f"{name} is damaged ({why}). Restore it from version control.") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = data.get("format") if isinstance(data, dict) else None
         raise LedgerError(
@@ -99,10 +114,7 @@ def from_text(text: str, name: str) -> Ledger:
         )
     try:
         version = int(data["version"])
-        addresses = {
-            str(network): {_canonical(address): str(owner) for address, owner in rows.items()}
-            for network, rows in data["addresses"].items()
-        }
+        addresses = {_text(network): _owners(rows) for network, rows in data["addresses"].items()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise LedgerError(
             f"{name} is damaged ({error}). Restore it from version control."
@@ -110,10 +122,26 @@ def from_text(text: str, name: str) -> Ledger:
     return Ledger(version, addresses)
 
 
+def _owners(rows: Mapping[object, object]) -> dict[str, str]:
+    owners: dict[str, str] = {}
+    for address, owner in rows.items():
+        text = _canonical(address)
+        if text in owners:
+            raise ValueError(f"{text} is there twice")
+        owners[text] = _text(owner)
+    return owners
+
+
 def _canonical(address: object) -> str:
     text = str(address)
-    # A dotted quad that YAML left alone is canonical already; only IPv6 has many spellings.
-    return str(ip_address(text)) if ":" in text or text.count(".") != 3 else text
+    # Only IPv6 has many spellings.
+    return text if _QUAD.match(text) else str(ip_address(text))
+
+
+def _text(name: object) -> str:
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"{name!r} is not a name; quote it if it is one")
+    return name
 
 
 def _ordered(rows: Mapping[str, str]) -> list[str]:
@@ -135,4 +163,11 @@ def _key(address: str) -> str:
 def _scalar(text: str) -> str:
     if _PLAIN.fullmatch(text) and text.lower() not in _YAML_WORDS:
         return text
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    # As YAML 1.1 has it (5.6): line breaks and what is not printable would not come back.
+    return character if character.isprintable() else f"\\U{ord(character):08X}"

@@ -85,7 +85,8 @@ class FolderStore:
                 raise ConflictError(
                     f"{self.ledger_file} is at version {found}, not {read_version} as read"
                 )
-            _write(self.ledger_file, ledgers.to_text(ledger))
+            with self._failing(self.ledger_file):
+                _write(self.ledger_file, ledgers.to_text(ledger))
 
     def update(self, change: Callable[[Ledger], tuple[Ledger, Result]]) -> tuple[Ledger, Result]:
         """Read, change and write the ledger, again from the start when another writer was quicker.
@@ -119,18 +120,22 @@ class FolderStore:
 
         pretend: write nothing
         """
-        differing = []
-        for host, nics in facts.items():
-            file = self.folder / "facts" / f"{_file_name(host)}.json"
-            text = json.dumps(nics, indent=1, sort_keys=True) + "\n"
-            with self._failing(file):
-                if file.exists() and file.read_text("utf-8") == text:
-                    continue
-                differing.append(host)
-                if not pretend:
-                    self._folder(file.parent)
-                    _write(file, text, durable=False)
-        return differing
+        folder = self.folder / "facts"
+        texts = {
+            host: json.dumps(nics, indent=1, sort_keys=True) + "\n" for host, nics in facts.items()
+        }
+        with self._failing(folder):
+            differing = {
+                host: folder / f"{_file_name(host)}.json"
+                for host, text in texts.items()
+                if not _holds(folder / f"{_file_name(host)}.json", text)
+            }
+        if differing and not pretend:
+            with self._locked(), self._failing(folder):
+                folder.mkdir(exist_ok=True)
+                for host, file in differing.items():
+                    _write(file, texts[host], durable=False)
+        return list(differing)
 
     def current_plan(self) -> StoredPlan | None:
         """Return the plan that was stored last, or None."""
@@ -138,16 +143,19 @@ class FolderStore:
             sha256 = (self.folder / "plans" / "current").read_text("utf-8").strip()
         except FileNotFoundError:
             return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"the plans in {self.folder} cannot be read: {error}") from error
         folder = self.folder / "plans" / sha256
-        return StoredPlan(sha256, folder) if folder.is_dir() else None
+        return StoredPlan(sha256, folder) if sha256 and folder.is_dir() else None
 
     def write_plan(self, sha256: str, fleet: dict[str, Any], hosts: dict[str, Any]) -> StoredPlan:
         """Store a plan under its hash and make it the current one."""
-        plans = self._folder(self.folder / "plans")
+        plans = self.folder / "plans"
         stored = StoredPlan(sha256, plans / sha256)
-        with self._failing(stored.folder), self._locked():
+        with self._locked(), self._failing(stored.folder):
+            plans.mkdir(exist_ok=True)
             if not stored.folder.is_dir():
-                scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=plans))
+                scratch = Path(tempfile.mkdtemp(prefix=".plan-", dir=plans))
                 write_plan_files(scratch, fleet, hosts)
                 scratch.rename(stored.folder)
             os.utime(stored.folder)
@@ -158,31 +166,29 @@ class FolderStore:
         return stored
 
     def _prune(self, plans: Path) -> None:
-        folders = []
-        for entry in plans.iterdir():
-            if entry.name.startswith(".new-"):
-                shutil.rmtree(entry, ignore_errors=True)
-            elif entry.is_dir():
-                folders.append(entry)
+        folders = [entry for entry in plans.iterdir() if entry.is_dir()]
         newest_first = sorted(folders, key=lambda entry: entry.stat().st_mtime, reverse=True)
         for old in newest_first[PLANS_KEPT:]:
-            shutil.rmtree(old, ignore_errors=True)
-
-    def _folder(self, folder: Path) -> Path:
-        with self._failing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            ignore = self.folder / ".gitignore"
-            if not ignore.exists():
-                _write(ignore, _GITIGNORE, durable=False)
-        return folder
+            # Out of the way first: half a plan under its hash would count as the whole one.
+            gone = plans / f".plan-{old.name}"
+            old.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        lock = self._folder(self.folder) / ".lock"
+        """Hold the store's lock; what dead writers left is swept, as nobody else writes now."""
+        lock = self.folder / ".lock"
+        with self._failing(self.folder):
+            if not self.folder.is_dir():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                _sync_folder(self.folder.parent)
         with self._failing(lock), lock.open("a") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            for left_by_a_dead_writer in self.folder.glob(f".{self.ledger_file.name}-*"):
-                left_by_a_dead_writer.unlink(missing_ok=True)
+            for folder in (self.folder, self.folder / "plans", self.folder / "facts"):
+                _sweep(folder)
+            ignore = self.folder / ".gitignore"
+            if not ignore.exists():
+                _write(ignore, _GITIGNORE, durable=False)
             yield
 
     @contextmanager
@@ -233,9 +239,21 @@ def _host_name(file_name: str) -> str:
     return file_name.replace("%2F", "/").replace("%25", "%")
 
 
+def _holds(file: Path, text: str) -> bool:
+    return file.exists() and file.read_bytes() == text.encode()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the scratch files and folders of writers that died."""
+    for entry in folder.glob(".write-*"):
+        entry.unlink(missing_ok=True)
+    for entry in folder.glob(".plan-*"):
+        shutil.rmtree(entry, ignore_errors=True)
+
+
 def _write(file: Path, text: str, *, durable: bool = True) -> None:
     """Replace a file at once: readers see the old text or the new, also after a power cut."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
+    descriptor, name = tempfile.mkstemp(prefix=".write-", dir=file.parent)
     scratch = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as handle:

@@ -1,0 +1,205 @@
+# Copyright: Contributors to the Underlay project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was planned for a host, as the probes read it, and what they find."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Union
+
+from .errors import HostError
+
+FAILED = "failed"
+DEGRADED = "degraded"
+
+IPAddress = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+IPNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+IPInterface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
+
+
+@dataclass(frozen=True)
+class Link:
+    """A planned link; ``network`` is None for links that carry several networks."""
+
+    name: str
+    type: str
+    network: str | None = None
+    mtu: int | None = None
+    vlan: int | None = None
+    parent: str | None = None
+    members: tuple[str, ...] = ()
+
+    @property
+    def below(self) -> tuple[str, ...]:
+        """The links without which this one cannot work: its parent; a bridge's ports."""
+        ports = self.members if self.type == "bridge" else ()
+        return (*ports, self.parent) if self.parent else ports
+
+
+@dataclass(frozen=True)
+class Address:
+    """A planned address of the host."""
+
+    network: str | None
+    link: str
+    address: IPInterface
+
+
+@dataclass(frozen=True)
+class Route:
+    """A planned route."""
+
+    network: str | None
+    to: IPNetwork
+    via: IPAddress | None
+    link: str
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is a default route."""
+        return self.to.prefixlen == 0
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Everything that is planned for a host."""
+
+    links: tuple[Link, ...]
+    addresses: tuple[Address, ...]
+    routes: tuple[Route, ...]
+    defaults: tuple[Route, ...]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Somebody who must answer: ``target`` is gateway, peer or vip."""
+
+    network: str | None
+    target: str
+    host: str | None
+    address: IPAddress
+    source: IPAddress
+    link: str
+    mtu: int
+
+    @property
+    def subject(self) -> str:
+        """Who is probed, for people."""
+        return f"{self.host} {self.address}" if self.host else str(self.address)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as planned."""
+
+    network: str | None
+    check: str
+    severity: str
+    subject: str
+    expected: str
+    seen: str
+
+
+@dataclass
+class Tally:
+    """Counts checks per network, and keeps what is worth telling."""
+
+    findings: list[Finding] = field(default_factory=list)
+    _counts: dict[str | None, dict[str, int]] = field(default_factory=dict)
+
+    def passed(self, network: str | None) -> None:
+        """A check went well."""
+        self._count(network, "checks")
+
+    def hidden(self, network: str | None) -> None:
+        """A check failed for a cause that another finding tells."""
+        self._count(network, "checks")
+        self._count(network, FAILED)
+
+    def found(self, finding: Finding) -> None:
+        """A check failed."""
+        self._count(finding.network, "checks")
+        self._count(finding.network, finding.severity)
+        self.findings.append(finding)
+
+    def measured(self, round_trips: Mapping[str | None, float]) -> list[dict[str, object]]:
+        """``{network, checks, failed, degraded, rtt_ms}`` per network."""
+        return [
+            {"network": network, **counts, "rtt_ms": round_trips.get(network)}
+            for network, counts in sorted(self._counts.items(), key=lambda item: item[0] or "")
+        ]
+
+    def findings_as_json(self) -> list[dict[str, object]]:
+        """The findings as plain data."""
+        return [asdict(finding) for finding in self.findings]
+
+    def _count(self, network: str | None, what: str) -> None:
+        empty = {"checks": 0, FAILED: 0, DEGRADED: 0}
+        self._counts.setdefault(network, empty)[what] += 1
+
+
+def read_expectation(data: Mapping[str, Any]) -> Expectation:
+    """The module's ``expect`` argument; raises HostError where it does not make sense."""
+    try:
+        return Expectation(
+            links=tuple(_link(item) for item in data.get("links") or ()),
+            addresses=tuple(
+                Address(item.get("network"), item["link"], ipaddress.ip_interface(item["address"]))
+                for item in data.get("addresses") or ()
+            ),
+            routes=tuple(_route(item) for item in data.get("routes") or ()),
+            defaults=tuple(_route(item) for item in data.get("default_route") or ()),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise HostError(f"The plan given in 'expect' cannot be read: {_words(error)}") from error
+
+
+def read_probes(data: Sequence[Mapping[str, Any]]) -> tuple[Probe, ...]:
+    """The module's ``probes`` argument; raises HostError where it does not make sense."""
+    try:
+        return tuple(_probe(item) for item in data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise HostError(f"A probe given in 'probes' cannot be read: {_words(error)}") from error
+
+
+def _link(item: Mapping[str, Any]) -> Link:
+    return Link(
+        name=item["name"],
+        type=item["type"],
+        network=item.get("network"),
+        mtu=int(item["mtu"]) if item.get("mtu") is not None else None,
+        vlan=int(item["vlan"]) if item.get("vlan") is not None else None,
+        parent=item.get("parent"),
+        members=tuple(item.get("members") or ()),
+    )
+
+
+def _route(item: Mapping[str, Any]) -> Route:
+    via = item.get("via")
+    return Route(
+        network=item.get("network"),
+        to=ipaddress.ip_network(item["to"]),
+        via=ipaddress.ip_address(via) if via else None,
+        link=item["link"],
+    )
+
+
+def _probe(item: Mapping[str, Any]) -> Probe:
+    if item["target"] not in {"gateway", "peer", "vip"}:
+        raise ValueError(f"target '{item['target']}' is none of gateway, peer, vip")
+    return Probe(
+        network=item.get("network"),
+        target=item["target"],
+        host=item.get("host"),
+        address=ipaddress.ip_address(item["address"]),
+        source=ipaddress.ip_address(item["source"]),
+        link=item["link"],
+        mtu=int(item["mtu"]),
+    )
+
+
+def _words(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)

@@ -4,14 +4,16 @@
 """Whom each host asks for an answer, so that the whole fleet is covered without n times n probes.
 
 Up to the limit, every host asks every other one on each network. Above it, each asks the hosts that
-follow it on the ring of names, from every segment in turn: so each host is asked by as many as it
-asks, and every pair of segments is crossed. The limit also keeps below the kernel's neighbour
-table, which lies without an error beyond 1,024 entries (net.ipv4.neigh.default.gc_thresh3).
+follow it round its own segment, and round every other segment those that follow the place which
+corresponds to its own, the segments taking turns: so no host is asked by many more than another,
+whatever the racks' hosts are called, and every pair of segments is crossed. The limit also keeps
+below the kernel's neighbour table, which lies without an error beyond 1,024 entries
+(net.ipv4.neigh.default.gc_thresh3).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from itertools import chain, islice, zip_longest
 from typing import Any
@@ -68,7 +70,8 @@ def probes(plan_mesh: Mesh, part: Mapping[str, Any], limit: int = PEERS) -> list
             gateway = {"target": "gateway", "host": None, "address": segment["gateway"]}
             found.append({**common, **gateway, "mtu": segment["mtu"]})
         key = f"{item['network']}/{6 if ':' in source else 4}"
-        for name, peer, address in _peers(plan_mesh["networks"][key], part["name"], limit):
+        segments = plan_mesh["networks"][key]
+        for name, peer, address in _peers(segments, item["segment"], part["name"], limit):
             other = plan_mesh["segments"][f"{item['network']}/{name}"]
             # Between segments a packet is as long as the shorter of both allows.
             mtu = min(segment["mtu"], other["mtu"])
@@ -77,22 +80,23 @@ def probes(plan_mesh: Mesh, part: Mapping[str, Any], limit: int = PEERS) -> list
 
 
 def _peers(
-    segments: Mapping[str, list[list[str]]], host: str, limit: int
+    segments: Mapping[str, list[list[str]]], own: str, host: str, limit: int
 ) -> Iterator[tuple[str, str, str]]:
     """Yield (segment, host, address) of the peers, the segments taking turns."""
-    rings = [
-        [(name, peer, address) for peer, address in _behind(host, members, limit)]
-        for name, members in segments.items()
-    ]
+    neighbours = segments[own]
+    place = bisect_left(neighbours, _order(host), key=lambda member: _order(member[0]))
+    # With more segments than peers, the hosts of one segment share out the others.
+    first = (list(segments).index(own) + place * limit) % len(segments)
+    names = [*islice(segments, first, None), *islice(segments, first)]
+    rings = []
+    for name in names:
+        members = segments[name]
+        start = place + 1 if name == own else place * len(members) // len(neighbours)
+        others = len(members) - 1 if name == own else len(members)
+        behind = islice(chain(islice(members, start, None), members), min(others, limit))
+        rings.append([(name, peer, address) for peer, address in behind])
     in_turn = (peer for row in zip_longest(*rings) for peer in row if peer is not None)
     yield from islice(in_turn, limit)
-
-
-def _behind(host: str, members: list[list[str]], limit: int) -> Iterator[list[str]]:
-    """Yield the members that follow host on the ring of names, at most limit of them."""
-    here = bisect_right(members, _order(host), key=lambda member: _order(member[0]))
-    ring = chain(islice(members, here, None), islice(members, 0, here))
-    yield from islice((member for member in ring if member[0] != host), limit)
 
 
 def _order(name: str) -> tuple[NaturalKey, str]:

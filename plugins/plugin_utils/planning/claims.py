@@ -21,10 +21,13 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import P
 
 def vip_claims(model: Model) -> Iterator[Claim]:
     """Yield the claims of the VIPs whose network and segment are known."""
+    fixed = set()
     for vip in model.vips:
         network = model.networks.get(vip.network)
-        if network is None:
-            continue
+        if network is None or vip.address in fixed:
+            continue  # both are told by the checks of VIPs
+        if vip.address is not None:
+            fixed.add(vip.address)
         segment = vip_segment(vip, network)
         family = vip.address or (segment and segment.cidr)
         if family is not None:

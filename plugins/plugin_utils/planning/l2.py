@@ -186,7 +186,8 @@ class LinkBuilder:
         mtu = bond["mtu"] or needed
         members = self._members[bond["name"]]
         for member in members:
-            self._ethernet(member, mtu)
+            if member not in self._links.netplan.get("ethernets", {}):
+                self._ethernet(member, mtu)
         own = self._collected(plain, bond["parameters"], f"{path}.parameters")
         parameters = merged({"mode": bond["mode"], "mii-monitor-interval": 100}, own)
         settings = {"interfaces": members, "mtu": mtu, "parameters": parameters}

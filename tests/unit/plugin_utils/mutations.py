@@ -1,0 +1,733 @@
+# Copyright: Contributors to the Underlay project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A good intent, and ways to break it: one mutation each, with the path that must be named.
+
+The intent is that of the lab: four hosts in two racks, four routed networks over a bond of two
+uplinks, both address families on LCM.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Variables = dict[str, Any]
+
+
+@dataclass
+class Intent:
+    """The variables of a fleet and of its hosts, as an inventory has them."""
+
+    fleet: Variables
+    hosts: dict[str, Variables]
+
+    def network(self, name: str) -> Variables:
+        return _named(self.fleet["underlay_networks"], name)
+
+    def segment(self, network: str, name: str) -> Variables:
+        return _named(self.network(network)["segments"], name)
+
+    def vip(self, name: str) -> Variables:
+        return _named(self.fleet["underlay_vips"], name)
+
+    def template(self, host: str) -> Variables:
+        found: Variables = self.hosts[host]["underlay_l2_template"]
+        return found
+
+    def attach(self, host: str, network: str) -> Variables:
+        return _named(self.template(host)["attach"], network, "network")
+
+    def copy(self) -> Intent:
+        return copy.deepcopy(self)
+
+
+def good_intent() -> Intent:
+    """The lab's intent, every object its own: a mutation of one host touches no other."""
+    return Intent(
+        fleet={
+            "underlay_networks": [
+                _lcm(),
+                _network("workload", "workload", 200, 22),
+                _network("storage_access", "storage_access", 300, 23, mtu=9000),
+                _network("storage_replication", "storage_replication", 400, 24, mtu=9000),
+            ],
+            "underlay_vips": [{"name": "api", "network": "lcm", "segment": "r1"}],
+        },
+        hosts={
+            "cp1": _host("r1", "lcm", "workload"),
+            "w1": _host("r1", "lcm", "workload", "storage_access"),
+            "w2": _host("r2", "lcm", "workload", "storage_access"),
+            "st1": _host("r2", "lcm", "workload", "storage_access", "storage_replication"),
+        },
+    )
+
+
+def _named(items: list[Variables], name: str, key: str = "name") -> Variables:
+    return next(item for item in items if item[key] == name)
+
+
+def _lcm() -> Variables:
+    network = _network("lcm", "lcm", 100, 21)
+    for rack, segment in enumerate(network["segments"], start=1):
+        segment["ranges"] = [f"10.21.{rack}.10-10.21.{rack}.200"]
+        segment["nameservers"] = [f"10.21.{rack}.2"]
+    network["segments"] += [
+        {
+            "name": f"r{rack}v6",
+            "rack": f"r{rack}",
+            "vlan": 100 + rack,
+            "cidr": f"fd21:{rack}::/64",
+            "gateway": f"fd21:{rack}::1",
+        }
+        for rack in (1, 2)
+    ]
+    return {**network, "api_endpoint": True, "default_route": True}
+
+
+def _network(name: str, kind: str, vlan: int, net: int, **settings: Any) -> Variables:
+    segments = [
+        {
+            "name": f"r{rack}",
+            "rack": f"r{rack}",
+            "vlan": vlan + rack,
+            "cidr": f"10.{net}.{rack}.0/24",
+            "gateway": f"10.{net}.{rack}.1",
+        }
+        for rack in (1, 2)
+    ]
+    return {"name": name, "kind": kind, "segments": segments, **settings}
+
+
+def _host(rack: str, *networks: str) -> Variables:
+    return {
+        "underlay_rack": rack,
+        "underlay_nics": [
+            {"name": "enp0s2", "driver": "virtio_net", "bus": "0000:00:02.0", "mac": _mac(2)},
+            {"name": "enp0s3", "driver": "virtio_net", "bus": "0000:00:03.0", "mac": _mac(3)},
+            {"name": "enp0s4", "driver": "virtio_net", "bus": "0000:00:04.0", "mac": _mac(4)},
+        ],
+        "underlay_l2_template": {
+            "nics": [
+                {
+                    "name": "uplink",
+                    "match": "[?driver=='virtio_net' && name!='enp0s2']",
+                    "count": 2,
+                }
+            ],
+            "bonds": [{"name": "bond0", "members": ["uplink"]}],
+            "attach": [{"network": network, "link": "bond0"} for network in networks],
+        },
+    }
+
+
+def _mac(number: int) -> str:
+    return f"52:54:00:21:01:{number:02x}"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One way to break the good intent.
+
+    name: what is broken; change: breaks it, in place
+    path: the only variable that may be named; hosts: whose it is, none for the fleet's own
+    words: what the message must say, value and remedy among it
+    lines: how many lines tell it, where racks have values of their own
+    once: it is a problem only until everybody has an address
+    """
+
+    name: str
+    change: Callable[[Intent], object]
+    path: str
+    words: tuple[str, ...]
+    hosts: tuple[str, ...] = ()
+    lines: int = 1
+    once: bool = False
+
+    def broken(self) -> Intent:
+        """The good intent with this mutation."""
+        intent = good_intent()
+        self.change(intent)
+        return intent
+
+
+def _segment(network: str, segment: str, **values: Any) -> Callable[[Intent], object]:
+    return lambda intent: intent.segment(network, segment).update(values)
+
+
+def _attach(host: str, network: str, **values: Any) -> Callable[[Intent], object]:
+    return lambda intent: intent.attach(host, network).update(values)
+
+
+def _nics(host: str, **values: Any) -> Callable[[Intent], object]:
+    return lambda intent: intent.template(host)["nics"][0].update(values)
+
+
+def _bond(host: str, **values: Any) -> Callable[[Intent], object]:
+    return lambda intent: intent.template(host)["bonds"][0].update(values)
+
+
+def _template(host: str, **values: Any) -> Callable[[Intent], object]:
+    return lambda intent: intent.template(host).update(values)
+
+
+def _variable(host: str, **values: Any) -> Callable[[Intent], object]:
+    return lambda intent: intent.hosts[host].update(values)
+
+
+def _add_network(attached_by: str = "", **values: Any) -> Callable[[Intent], object]:
+    network = {
+        "name": "extra",
+        "kind": "workload",
+        "segments": [{"name": "all", "vlan": 500, "cidr": "198.51.100.0/24"}],
+        **values,
+    }
+
+    def change(intent: Intent) -> None:
+        intent.fleet["underlay_networks"].append(network)
+        if attached_by:
+            item = {"network": "extra", "link": "bond0"}
+            intent.template(attached_by)["attach"].append(item)
+
+    return change
+
+
+def _add_vip(**values: Any) -> Callable[[Intent], object]:
+    vip = {"name": "ingress", "network": "lcm", "segment": "r1", **values}
+    return lambda intent: intent.fleet["underlay_vips"].append(vip)
+
+
+def _add_bond(host: str, **values: Any) -> Callable[[Intent], object]:
+    return lambda intent: intent.template(host)["bonds"].append(values)
+
+
+def _want(host: str, address: str, network: str = "lcm") -> Callable[[Intent], object]:
+    wish = {"network": network, "address": address}
+    return lambda intent: intent.hosts[host].update(underlay_addresses=[wish])
+
+
+def _two_wishes(intent: Intent) -> None:
+    _want("cp1", "10.21.1.50")(intent)
+    _want("w1", "10.21.1.50")(intent)
+
+
+def _ranges_of_two(intent: Intent) -> None:
+    intent.segment("lcm", "r1").update(ranges=["10.21.1.10-10.21.1.11"])
+
+
+def _rename(host: str, old: str, new: str) -> Callable[[Intent], object]:
+    def change(intent: Intent) -> None:
+        nic = _named(intent.hosts[host]["underlay_nics"], old)
+        nic["name"] = new
+
+    return change
+
+
+_LCM = "underlay_networks[lcm].segments[r1]"
+_WORKLOAD = "underlay_networks[workload].segments[r1]"
+_TEMPLATE = "underlay_l2_template"
+
+MUTATIONS: tuple[Mutation, ...] = (
+    # Networks and segments
+    Mutation(
+        "two subnets overlap",
+        _segment("workload", "r1", cidr="10.21.1.128/25", gateway="10.21.1.129"),
+        f"{_WORKLOAD}.cidr",
+        ("10.21.1.128/25", f"overlaps 10.21.1.0/24 of {_LCM}", "subnet of its own"),
+    ),
+    Mutation(
+        "a subnet has host bits",
+        _segment("workload", "r1", cidr="10.22.1.5/24"),
+        f"{_WORKLOAD}.cidr",
+        ("10.22.1.5/24", "host bits", "10.22.1.0/24"),
+    ),
+    Mutation(
+        "a subnet is no CIDR",
+        _segment("workload", "r1", cidr="10.22.1.0"),
+        f"{_WORKLOAD}.cidr",
+        ("10.22.1.0", "Give a CIDR such as 192.0.2.0/24"),
+    ),
+    Mutation(
+        "a subnet is multicast",
+        _segment("workload", "r1", cidr="239.1.1.0/24", gateway="239.1.1.1"),
+        f"{_WORKLOAD}.cidr",
+        ("239.1.1.0/24", "is multicast space", "unicast"),
+    ),
+    Mutation(
+        "a subnet is missing",
+        lambda intent: intent.segment("workload", "r1").pop("cidr"),
+        f"{_WORKLOAD}.cidr",
+        ("is missing", "Give a string"),
+    ),
+    Mutation(
+        "a VLAN id is reserved by 802.1Q",
+        _segment("workload", "r1", vlan=4095),
+        f"{_WORKLOAD}.vlan",
+        ("4095", "is not a VLAN id", "from 1 to 4094"),
+    ),
+    Mutation(
+        "an MTU is below what IPv6 works with",
+        _segment("workload", "r1", mtu=900),
+        f"{_WORKLOAD}.mtu",
+        ("900", "is not an MTU", "Give 1280 to 65535"),
+    ),
+    Mutation(
+        "a gateway is outside of its subnet",
+        _segment("lcm", "r1", gateway="10.21.2.1"),
+        f"{_LCM}.gateway",
+        ("10.21.2.1", "is outside of 10.21.1.0/24", "Give a host address in 10.21.1.0/24"),
+    ),
+    Mutation(
+        "a gateway is the broadcast address",
+        _segment("lcm", "r1", gateway="10.21.1.255"),
+        f"{_LCM}.gateway",
+        ("10.21.1.255", "is the broadcast address", "Give a host address"),
+    ),
+    Mutation(
+        "a gateway is missing between racks",
+        lambda intent: intent.segment("workload", "r1").pop("gateway"),
+        f"{_WORKLOAD}.gateway",
+        ("is missing", "other segments (r2)", "router's address in 10.22.1.0/24"),
+    ),
+    Mutation(
+        "a gateway is no address",
+        _segment("workload", "r1", gateway="10.22.1"),
+        f"{_WORKLOAD}.gateway",
+        ("10.22.1", "Give an address such as 192.0.2.10"),
+    ),
+    Mutation(
+        "a range is outside of its subnet",
+        _segment("lcm", "r1", ranges=["10.21.1.10-10.21.2.20"]),
+        f"{_LCM}.ranges[0]",
+        ("10.21.1.10-10.21.2.20", "is outside of 10.21.1.0/24", "10.21.1.0-10.21.1.255"),
+    ),
+    Mutation(
+        "a range is reversed",
+        _segment("lcm", "r1", ranges=["10.21.1.200-10.21.1.10"]),
+        f"{_LCM}.ranges[0]",
+        ("10.21.1.200-10.21.1.10", "first address comes first: 10.21.1.10-10.21.1.200"),
+    ),
+    Mutation(
+        "a range mixes address families",
+        _segment("lcm", "r1", ranges=["10.21.1.10-fd21:1::20"]),
+        f"{_LCM}.ranges[0]",
+        ("10.21.1.10-fd21:1::20", "one address family"),
+    ),
+    Mutation(
+        "an exclude is of the other address family",
+        _segment("lcm", "r1", exclude=["fd21:1::5"]),
+        f"{_LCM}.exclude[0]",
+        ("fd21:1::5", "is outside of 10.21.1.0/24"),
+    ),
+    Mutation(
+        "a name server is outside of its subnet, with no gateway to reach it by",
+        _add_network(
+            segments=[
+                {"name": "all", "vlan": 500, "cidr": "198.51.100.0/24", "nameservers": ["10.9.9.9"]}
+            ]
+        ),
+        "underlay_networks[extra].segments[all].nameservers[0]",
+        ("10.9.9.9", "is outside of 198.51.100.0/24", "no gateway"),
+    ),
+    Mutation(
+        "a route's next hop is off-link",
+        _segment("workload", "r1", routes=[{"to": "172.16.0.0/12", "via": "10.22.2.1"}]),
+        f"{_WORKLOAD}.routes[0].via",
+        ("10.22.2.1", "is an off-link next hop", "Give a next hop in 10.22.1.0/24"),
+    ),
+    Mutation(
+        "a route's destination has host bits",
+        _segment("workload", "r1", routes=[{"to": "172.16.0.1/12", "via": "10.22.1.1"}]),
+        f"{_WORKLOAD}.routes[0].to",
+        ("172.16.0.1/12", "host bits", "172.16.0.0/12"),
+    ),
+    Mutation(
+        "a rack has two IPv4 segments of one network",
+        lambda intent: intent.network("workload")["segments"].append(
+            {**intent.segment("workload", "r1"), "name": "more", "cidr": "10.22.3.0/24"}
+            | {"gateway": "10.22.3.1"}
+        ),
+        "underlay_networks[workload].segments[more].rack",
+        ("second IPv4 segment for rack r1", "Give each rack one segment"),
+    ),
+    Mutation(
+        "the families of a dual-stack segment differ in VLAN",
+        _segment("lcm", "r1v6", vlan=111),
+        "underlay_networks[lcm].segments[r1v6].vlan",
+        ("111", "differs from r1's (101)", "share one VLAN"),
+    ),
+    Mutation(
+        "two networks hold the API endpoint",
+        _add_network(kind="lcm", api_endpoint=True),
+        "underlay_networks[extra].api_endpoint",
+        ("lcm holds the API endpoint already", "One LCM network"),
+    ),
+    Mutation(
+        "a network that is not LCM holds the API endpoint",
+        lambda intent: (
+            intent.network("lcm").pop("api_endpoint"),
+            intent.network("workload").update(api_endpoint=True),
+        ),
+        "underlay_networks[workload].api_endpoint",
+        ("is a workload network", "kind lcm"),
+    ),
+    Mutation(
+        "a network is there twice",
+        _add_network(name="lcm"),
+        "underlay_networks[lcm].name",
+        ("lcm", "is there twice", "a name of its own"),
+    ),
+    Mutation(
+        "a network's name cannot be a file's",
+        lambda intent: (
+            intent.network("storage_replication").update(name="../etc"),
+            intent.attach("st1", "storage_replication").update(network="../etc"),
+        ),
+        "underlay_networks[../etc].name",
+        ("cannot be a file's name", "Use letters, digits, _ and -"),
+    ),
+    Mutation(
+        "a kind is misspelt",
+        lambda intent: intent.network("workload").update(kind="worklaod"),
+        "underlay_networks[workload].kind",
+        ("worklaod", "Did you mean workload?"),
+    ),
+    Mutation(
+        "a key is misspelt",
+        _segment("lcm", "r1", gatway="10.21.1.1"),
+        f"{_LCM}.gatway",
+        ("is not a known key", "Did you mean gateway"),
+    ),
+    Mutation(
+        "a segment is exhausted",
+        _ranges_of_two,
+        f"{_LCM}.ranges",
+        (
+            "10.21.1.10-10.21.1.11",
+            "network lcm, segment r1 is exhausted",
+            "2 addresses, 0 used, 2 free, 3 needed",
+            "Widen",
+        ),
+        once=True,
+    ),
+    # VIPs
+    Mutation(
+        "a VIP is outside of its network",
+        _add_vip(address="10.99.0.1"),
+        "underlay_vips[ingress].address",
+        ("10.99.0.1", "is outside of its network", "10.21.1.0/24"),
+    ),
+    Mutation(
+        "two VIPs have one address",
+        lambda intent: (
+            intent.vip("api").update(address="10.21.1.250"),
+            _add_vip(address="10.21.1.250")(intent),
+        ),
+        "underlay_vips[ingress].address",
+        ("10.21.1.250", "is api's", "address of its own"),
+    ),
+    Mutation(
+        "a VIP is the gateway",
+        _add_vip(address="10.21.1.1"),
+        "underlay_vips[ingress].address",
+        ("10.21.1.1", "is the gateway of segment r1", "free in lcm"),
+    ),
+    Mutation(
+        "a VIP is announced from another network's subnet",
+        _add_vip(segment=None, mode="bgp", address="10.22.1.5"),
+        "underlay_vips[ingress].address",
+        ("10.22.1.5", f"lies in 10.22.1.0/24 of {_WORKLOAD}", "outside of all segments"),
+    ),
+    Mutation(
+        "a VIP is on an unknown network",
+        _add_vip(network="lcn"),
+        "underlay_vips[ingress].network",
+        ("lcn", "is not a network", "lcm, workload, storage_access"),
+    ),
+    Mutation(
+        "a VIP does not say which segment",
+        _add_vip(segment=None),
+        "underlay_vips[ingress].segment",
+        ("is missing", "lcm has 4 segments", "Name one of r1, r2"),
+    ),
+    # Hosts and their addresses
+    Mutation(
+        "a rack has no segment",
+        lambda intent: intent.network("storage_replication")["segments"].pop(),
+        "underlay_rack",
+        ("r2", "no segment of network storage_replication", "Its segments are for r1"),
+        ("st1",),
+    ),
+    Mutation(
+        "a wanted address is taken",
+        _two_wishes,
+        "underlay_addresses[lcm].address",
+        ("10.21.1.50", "is taken by cp1", "free in lcm"),
+        ("w1",),
+    ),
+    Mutation(
+        "a wanted address is outside of the host's segment",
+        _want("w1", "10.21.2.50"),
+        "underlay_addresses[lcm].address",
+        ("10.21.2.50", "is outside of 10.21.1.0/24, segment r1 of lcm"),
+        ("w1",),
+    ),
+    Mutation(
+        "a wanted address is a name server's",
+        _want("w1", "10.21.1.2"),
+        "underlay_addresses[lcm].address",
+        ("10.21.1.2", "is a name server of segment r1"),
+        ("w1",),
+    ),
+    Mutation(
+        "an address is wanted on a network that is not attached",
+        _want("cp1", "10.23.1.9", "storage_access"),
+        "underlay_addresses[storage_access].address",
+        ("10.23.1.9", "does not attach", "The host attaches lcm, workload"),
+        ("cp1",),
+    ),
+    Mutation(
+        "a host's NICs are not known",
+        lambda intent: intent.hosts["w1"].pop("underlay_nics"),
+        "underlay_nics",
+        ("has never told its NICs", "playbooks/facts.yml"),
+        ("w1",),
+    ),
+    # L2 templates
+    Mutation(
+        "a host has no L2 template",
+        lambda intent: intent.hosts["w1"].pop("underlay_l2_template"),
+        "underlay_l2_template",
+        ("is missing", "Set it in the inventory"),
+        ("w1",),
+    ),
+    Mutation(
+        "a NIC selector matches none",
+        _nics("w1", match="[?driver=='ixgbe']"),
+        f"{_TEMPLATE}.nics[uplink].match",
+        ("[?driver=='ixgbe']", "matches no NIC", "enp0s3 driver=virtio_net bus=0000:00:03.0"),
+        ("w1",),
+    ),
+    Mutation(
+        "a NIC selector matches too few",
+        _nics("w1", count=3),
+        f"{_TEMPLATE}.nics[uplink].match",
+        ("matches 2 NICs (enp0s3, enp0s4), count is 3: too few", "enp0s2"),
+        ("w1",),
+    ),
+    Mutation(
+        "a NIC selector matches more than wanted",
+        _nics("w1", count=1),
+        f"{_TEMPLATE}.nics[uplink].match",
+        ("matches 2 NICs (enp0s3, enp0s4), count is 1", "tie"),
+        ("w1",),
+    ),
+    Mutation(
+        "two NICs count the same",
+        _rename("w1", "enp0s4", "enp0s03"),
+        f"{_TEMPLATE}.nics[uplink].match",
+        ("is a tie: enp0s03, enp0s3 count the same",),
+        ("w1",),
+    ),
+    Mutation(
+        "a NIC selector is no JMESPath",
+        _nics("w1", match="[?driver=="),
+        f"{_TEMPLATE}.nics[uplink].match",
+        ("[?driver==", "is not a JMESPath expression"),
+        ("w1",),
+    ),
+    Mutation(
+        "an unknown network is attached",
+        lambda intent: intent.template("w1")["attach"].append(
+            {"network": "external", "link": "bond0"}
+        ),
+        f"{_TEMPLATE}.attach[external].network",
+        ("external", "is not a network", "lcm, workload, storage_access, storage_replication"),
+        ("w1",),
+    ),
+    Mutation(
+        "a network is attached twice",
+        lambda intent: intent.template("w1")["attach"].append({"network": "lcm", "link": "bond0"}),
+        f"{_TEMPLATE}.attach[lcm].network",
+        ("lcm", "is attached twice", "once on a host"),
+        ("w1",),
+    ),
+    Mutation(
+        "a network is attached to an unknown link",
+        _attach("w1", "workload", link="bond7"),
+        f"{_TEMPLATE}.attach[workload].link",
+        ("bond7", "is not a link", "bonds: bond0", "NICs: enp0s2, enp0s3, enp0s4"),
+        ("w1",),
+    ),
+    Mutation(
+        "a network is attached to a group of two NICs",
+        _attach("w1", "workload", link="uplink"),
+        f"{_TEMPLATE}.attach[workload].link",
+        ("uplink", "is a group of 2 NICs (enp0s3, enp0s4)", "Name a bond, or one NIC"),
+        ("w1",),
+    ),
+    Mutation(
+        "a network is attached to a bond's member",
+        _attach("w1", "workload", link="enp0s3"),
+        f"{_TEMPLATE}.attach[workload].link",
+        ("enp0s3", "is a member of bond0", "Attach bond0"),
+        ("w1",),
+    ),
+    Mutation(
+        "the provisioning network is attached to an operational host (S4.1)",
+        _add_network("w1", kind="pxe"),
+        f"{_TEMPLATE}.attach[extra].network",
+        ("is a pxe network", "while a host is provisioned only", "Take it out"),
+        ("w1",),
+    ),
+    Mutation(
+        "the BMCs' network is attached to a host (S4.15)",
+        _add_network("w1", kind="oob"),
+        f"{_TEMPLATE}.attach[extra].network",
+        ("is a oob network", "must not be reachable", "Take it out"),
+        ("w1",),
+    ),
+    Mutation(
+        "two networks have one VLAN on one parent",
+        _segment("workload", "r1", vlan=101),
+        f"{_TEMPLATE}.attach[workload]",
+        ("bond0", "VLAN 101 on bond0 is network lcm's already", "a VLAN or a link of its own"),
+        ("cp1", "w1"),
+    ),
+    Mutation(
+        "a VLAN's MTU is above its parent's",
+        _bond("w1", mtu=1500),
+        f"{_TEMPLATE}.attach[storage_access]",
+        ("9000", "bond0.301 has MTU 9000, and bond0 below it 1500", "Raise bond0's MTU"),
+        ("w1",),
+    ),
+    Mutation(
+        "a NIC is in two bonds",
+        _add_bond("w1", name="bond1", members=["enp0s3"]),
+        f"{_TEMPLATE}.bonds[bond1]",
+        ("enp0s3", "is a member of bond0 already", "one bond or bridge"),
+        ("w1",),
+    ),
+    Mutation(
+        "a bond's member is unknown",
+        _bond("w1", members=["uplink", "downlink"]),
+        f"{_TEMPLATE}.bonds[bond0].members[1]",
+        ("downlink", "is not a NIC or NIC group", "NIC groups: uplink"),
+        ("w1",),
+    ),
+    Mutation(
+        "a bond's mode is unknown",
+        _bond("w1", mode="lacp"),
+        f"{_TEMPLATE}.bonds[bond0].mode",
+        ("lacp", "is not known", "It is one of balance-rr, active-backup"),
+        ("w1",),
+    ),
+    Mutation(
+        "an interface's name is too long",
+        _attach("w1", "workload", name="workload-network"),
+        f"{_TEMPLATE}.attach[workload]",
+        ("workload-network", "16 characters", "at most 15 characters"),
+        ("w1",),
+    ),
+    Mutation(
+        "two networks bring a default route",
+        lambda intent: intent.network("workload").update(default_route=True),
+        f"{_TEMPLATE}.attach[workload]",
+        ("second IPv4 default route", "Set default_route on one network"),
+        ("cp1", "w1", "w2", "st1"),
+        lines=2,
+    ),
+    Mutation(
+        "an address is on a bond's member",
+        _template("w1", netplan={"ethernets": {"enp0s3": {"addresses": ["192.0.2.9/24"]}}}),
+        f"{_TEMPLATE}.netplan.ethernets.enp0s3",
+        ("enp0s3", "has an address and is a member of bond0", "Put the address on bond0"),
+        ("w1",),
+    ),
+    Mutation(
+        "a next hop in netplan's own keys is off-link",
+        _template(
+            "w1",
+            netplan={
+                "ethernets": {
+                    "enp0s2": {
+                        "addresses": ["192.0.2.9/24"],
+                        "routes": [{"to": "10.0.0.0/8", "via": "198.51.100.1"}],
+                    }
+                }
+            },
+        ),
+        f"{_TEMPLATE}.netplan.ethernets.enp0s2",
+        ("198.51.100.1", "off-link next hop", "192.0.2.0/24", "or on-link: true"),
+        ("w1",),
+    ),
+    Mutation(
+        "netplan's own keys have the wrong shape",
+        _template("w1", netplan={"ethernets": ["enp0s2"]}),
+        f"{_TEMPLATE}.netplan.ethernets",
+        ("is not a dictionary", "Give a dictionary"),
+        ("w1",),
+    ),
+    Mutation(
+        "a template's Jinja2 does not parse",
+        _template("w1", netplan={"ethernets": {"enp0s2": {"macaddress": "{{ mac("}}}),
+        f"{_TEMPLATE}.netplan.ethernets.enp0s2.macaddress",
+        ("{{ mac(", "cannot be rendered"),
+        ("w1",),
+    ),
+    Mutation(
+        "a macro is unknown",
+        _template("w1", netplan={"ethernets": {"enp0s2": {"addresses": ["{{ adress('lcm') }}"]}}}),
+        f"{_TEMPLATE}.netplan.ethernets.enp0s2.addresses[0]",
+        ("{{ adress('lcm') }}", "'adress' is undefined", "know cidr, gateway, host, ip, mac"),
+        ("w1",),
+    ),
+    Mutation(
+        "a macro asks for a NIC group that is not there",
+        _bond("w1", name="{{ nic('uplinks') }}"),
+        f"{_TEMPLATE}.bonds[{{{{ nic('uplinks') }}}}].name",
+        ("there is no NIC group uplinks; there is uplink",),
+        ("w1",),
+    ),
+    Mutation(
+        "a macro gives something of the wrong type",
+        _bond("w1", mtu="{{ gateway('lcm') }}"),
+        f"{_TEMPLATE}.bonds[bond0].mtu",
+        ("10.21.1.1", "is not a whole number"),
+        ("w1",),
+    ),
+    # Shapes
+    Mutation(
+        "the networks are a dictionary",
+        lambda intent: intent.fleet.update(underlay_networks={"lcm": {}}),
+        "underlay_networks",
+        ("is not a list", "Give a list"),
+    ),
+    Mutation(
+        "there are no networks at all",
+        lambda intent: intent.fleet.pop("underlay_networks"),
+        "underlay_networks",
+        ("is missing", "Set it in the inventory"),
+    ),
+    Mutation(
+        "a VLAN id is a word",
+        _segment("lcm", "r1", vlan="one"),
+        f"{_LCM}.vlan",
+        ("one", "is not a whole number"),
+    ),
+    Mutation(
+        "a truth value is a word",
+        lambda intent: intent.network("lcm").update(default_route="maybe"),
+        "underlay_networks[lcm].default_route",
+        ("maybe", "is not true or false"),
+    ),
+    Mutation(
+        "a rack is a dictionary",
+        _variable("w1", underlay_rack={"name": "r1"}),
+        "underlay_rack",
+        ("is not a string", "Give a string"),
+        ("w1",),
+    ),
+)

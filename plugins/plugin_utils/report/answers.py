@@ -139,7 +139,7 @@ def _number(value: object) -> float | None:
 
 
 def _reason(words: str, message: object) -> str:
-    told = " ".join(str(message or "").split())
+    told = " ".join(str(message or "").split()).removeprefix("Task failed: ")
     if len(told) > REASON_LENGTH:
         told = f"{told[:REASON_LENGTH]}..."
     return f"{words}: {told}" if told else words

@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.underlay.cluster.plugins.plugin_utils.report.answers import Finding
 from ansible_collections.underlay.cluster.plugins.plugin_utils.report.state import State
 from ansible_collections.underlay.cluster.plugins.plugin_utils.report.verdict import (
+    LINKS,
     Cell,
     Row,
     Verdict,
@@ -73,7 +74,7 @@ def _host(row: Row, findings: list[dict[str, Any]]) -> dict[str, Any]:
 def _measured(cells: Mapping[str, Cell]) -> list[dict[str, Any]]:
     return [
         {
-            "name": column,
+            "network": None if column == LINKS else column,
             "state": str(cell.state),
             "checks": cell.count.checks if cell.count else 0,
             "failed": cell.count.failed if cell.count else 0,

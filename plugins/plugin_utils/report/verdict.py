@@ -18,8 +18,9 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.report.answers im
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.report.state import State, worst
 
-# The column of what belongs to no single network: NICs, bonds, leftovers.
-LINKS = "links"
+# The column of what belongs to no single network: NICs, bonds, leftovers. No network can have a
+# name with a space.
+LINKS = "host links"
 
 # What is expected of a host that was asked, and why one that was asked cannot be judged.
 MEASURED = "a measurement"

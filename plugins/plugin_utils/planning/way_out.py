@@ -27,7 +27,7 @@ _DEVICE_KEYS: Mapping[str, Spec] = {
     "gateway6": {"type": "str"},
     "interfaces": {"type": "list", "elements": "str"},
     "addresses": {"type": "list", "elements": "raw"},
-    "routes": {"type": "list", "elements": "dict"},
+    "routes": {"type": "list", "elements": "raw"},
 }
 _ROUTE_KEYS: Mapping[str, Spec] = {"to": {"type": "str"}, "via": {"type": "str"}}
 
@@ -78,7 +78,10 @@ def _devices(section: object, path: str, problems: list[Problem]) -> Netplan:
     return found
 
 
-def _route(route: Mapping[str, Any], path: str, shapes: ShapeChecker) -> Netplan:
+def _route(route: object, path: str, shapes: ShapeChecker) -> Netplan:
+    if not isinstance(route, Mapping):
+        shapes.check({"type": "dict"}, route, path)
+        return {}
     if route.get("to") is None:
         right = "Give default or a CIDR"
         shapes.problems.append(Problem(f"{path}.to", None, "is missing", right))

@@ -217,7 +217,12 @@ class _Planner:
 
 def _wanted_addresses(host: Host, segments: Mapping[str, list[Segment]]) -> int:
     addressed = {name for name, address in host.template.networks if address}
-    return sum(len({segment.version for segment in segments.get(name, ())}) for name in addressed)
+    # Where the host's rack has no segment at all, one address is lacking.
+    return sum(
+        len({segment.version for segment in segments[name]}) or 1
+        for name in addressed
+        if name in segments
+    )
 
 
 def _part(

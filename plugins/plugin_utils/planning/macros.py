@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2 import StrictUndefined, Template, TemplateError, Undefined
 from jinja2.nativetypes import NativeEnvironment
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -151,7 +151,9 @@ def _render_text(text: str, macros: Macros, path: str, host: str, problems: list
     if not is_templated(text):
         return text
     try:
-        return _compiled(text).render(macros.names)
+        rendered: Any = _compiled(text).render(macros.names)
+        # A native expression gives what it finds, even what is not there; as text it fails.
+        return str(rendered) if isinstance(rendered, Undefined) else rendered
     except (
         TemplateError,
         MacroError,

@@ -62,7 +62,7 @@ class ActionModule(ActionBase):
         """Judge, show, write the report unless in check mode, and fail where it is wanted."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
-        _, arguments = self.validate_argument_spec(ARGUMENTS)
+        arguments = self.validate_argument_spec(ARGUMENTS)[1]
         try:
             store = store_folder(variables, arguments["store"])
             verdict = _judge(variables, store)

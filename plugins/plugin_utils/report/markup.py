@@ -28,8 +28,8 @@ def text(value: object) -> Markup:
 def tag(name: str, /, *children: object, **attributes: object) -> Markup:
     """Return an element.
 
-    attributes: by their names, with `_` for `-` and a trailing one for a word that Python keeps to
-    itself (class_); those that are None are left out
+    attributes: by their names, with `_` for `-` and a trailing one for a word that is
+    taken here (class_, name_); those that are None are left out
     """
     shown = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{_escaped(value)}"'

@@ -47,7 +47,7 @@ def page(verdict: Verdict, at: str) -> str:
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
         tag("title", f"Underlay: {verdict.state}"),
         # The style is a constant of ours and would not survive being escaped.
         tag("style", Markup(STYLE)),

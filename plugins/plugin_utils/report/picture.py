@@ -55,19 +55,29 @@ class _Scale:
 
 
 def picture(verdict: Verdict) -> Markup:
-    """Return one figure a rack, several for a rack of very many hosts."""
+    """Return one figure a rack, several for a rack of very many hosts.
+
+    With many hosts, figures without trouble are folded away.
+    """
     racks: dict[str, list[Row]] = {}
     for row in verdict.rows:
         racks.setdefault(row.rack, []).append(row)
     narrow = len(verdict.rows) > BOXES
-    figures = []
+    figures: list[Markup] = []
+    folded: list[Markup] = []
     for rack in natural_order(list(racks)):
         rows = racks[rack]
         step = ceil(len(rows) / ceil(len(rows) / COLUMNS)) if narrow else len(rows)
         for start in range(0, len(rows), step):
             shown = rows[start : start + step]
-            figures.append(_figure(rack, shown, len(rows), verdict.columns, narrow))
-    return tag("div", *figures, class_="racks")
+            figure = _figure(rack, shown, len(rows), verdict.columns, narrow)
+            calm = narrow and not any(row.state.trouble for row in shown)
+            (folded if calm else figures).append(figure)
+    drawn = tag("div", *figures, class_="racks")
+    if not folded:
+        return drawn
+    words = tag("summary", "Show the hosts without trouble")
+    return join(drawn, tag("details", words, tag("div", *folded, class_="racks")))
 
 
 def _figure(

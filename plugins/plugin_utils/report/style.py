@@ -39,6 +39,7 @@ h1 { font-size: 1.1rem; margin: 0 0 1rem; color: var(--soft); font-weight: 600; 
 h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; }
 p { margin: .5rem 0; }
 a { color: inherit; }
+code { overflow-wrap: anywhere; }
 code, .mono { font-family: ui-monospace, monospace; font-size: .9em; }
 .soft { color: var(--soft); }
 .banner { padding: 1.25rem 1.5rem; border-radius: .5rem; border-left: .5rem solid currentColor; }

@@ -135,7 +135,7 @@ def test_a_fleet_as_planned_says_so() -> None:
 
 def test_of_many_hosts_those_that_are_well_are_folded_away() -> None:
     outline = Outline(page(fine(200, {"w7": result(finding("lcm"))}), AT))
-    assert outline.text_in("summary") == ["Show 199 hosts ok"]
+    assert outline.text_in("summary") == ["Show 199 hosts ok", "Show the hosts without trouble"]
     assert "1 host in trouble, the worst first" in outline.text_in("caption")
 
 
@@ -186,6 +186,15 @@ def test_in_the_picture_of_many_hosts_trouble_is_a_letter_and_ok_a_dot() -> None
     assert (dots["d"] or "").count("M") == 40 * 3 - len(marks)
 
 
+def test_in_the_picture_of_many_hosts_racks_without_trouble_are_folded_away() -> None:
+    planned = {**parts(*(f"w{number}" for number in range(30))), **parts("x1", rack="r2")}
+    results = {name: result() for name in planned}
+    drawn = picture(verdict(planned, **{**results, "x1": GONE}))
+    shown, folded = drawn.split("<details>")
+    assert Outline(shown).text_in("figcaption") == ["Rack r2"]
+    assert "Rack r1" in folded
+
+
 def test_a_very_full_rack_is_drawn_in_even_pieces() -> None:
     figures = Outline(picture(fine(COLUMNS + 10))).text_in("figcaption")
     assert figures == ["Rack r1: w1 to w30", "Rack r1: w31 to w60"]
@@ -218,6 +227,6 @@ def test_markup_escapes_text_and_attributes_and_leaves_markup() -> None:
     assert tag("p", "<b>", tag("i", "&"), class_='"', aria_label=None) == (
         '<p class="&quot;">&lt;b&gt;<i>&amp;</i></p>'
     )
-    assert tag("meta", name="a") == '<meta name="a">'
+    assert tag("meta", name_="a") == '<meta name="a">'
     assert join("<", Markup("<")) == "&lt;<"
     assert tag("p", title=Markup('"')) == '<p title="&quot;"></p>'

@@ -54,6 +54,10 @@ class Outline(HTMLParser):
     def handle_data(self, data: str) -> None:
         self.texts.append((self._open[-1] if self._open else "", data))
 
+    def names(self) -> set[str]:
+        """The names of all elements."""
+        return {element[0] for element in self.elements}
+
     def named(self, name: str) -> list[dict[str, str | None]]:
         """The attributes of all elements of this name."""
         return [attributes for element, attributes in self.elements if element == name]
@@ -82,9 +86,9 @@ def test_it_says_the_verdict_the_plan_and_the_time() -> None:
 
 def test_it_loads_nothing_from_elsewhere() -> None:
     outline = Outline(page(TROUBLED, AT))
-    names = {name for name, _ in outline.elements}
+    names = outline.names()
     assert not names & {"script", "link", "img", "iframe", "object", "embed", "base", "form"}
-    attributes = {key for _, element in outline.elements for key in element}
+    attributes = {key for element in outline.elements for key in element[1]}
     assert not attributes & {"src", "href", "xlink:href", "style", "onload", "onclick"}
     assert not re.search(r"url\(|@import|https?:", page(TROUBLED, AT))
     assert any(
@@ -100,7 +104,7 @@ def test_whatever_comes_from_hosts_or_inventories_is_escaped() -> None:
     assert "<script" not in text
     assert not re.search("[\x00\ud800]", text)
     assert text.encode("utf-8")
-    assert "script" not in {name for name, _ in Outline(text).elements}
+    assert "script" not in Outline(text).names()
 
 
 def test_a_state_is_told_by_a_word_not_by_colour_alone() -> None:

@@ -110,23 +110,13 @@ def _default_routes(devices: Devices) -> Iterator[_Finding]:
             if family is None:
                 continue
             key = family, route.get("table", _MAIN_TABLE), route.get("metric")
-            other = first.setdefault(key, device)
-            if other is not device or key in _seen(device, route):
-                wrong = f"brings a second IPv{family} default route, after {other.name}'s"
-                right = "Set default_route on one network of the host"
-                yield device.path, f"via {route.get('via')}", wrong, right
-
-
-def _seen(device: Device, route: Mapping[str, object]) -> set[tuple[int, object, object]]:
-    """Return the default routes that stand before this one on its own device."""
-    keys = set()
-    for other in device.routes:
-        if other is route:
-            break
-        family = _default_family(other)
-        if family is not None:
-            keys.add((family, other.get("table", _MAIN_TABLE), other.get("metric")))
-    return keys
+            other = first.get(key)
+            if other is None:
+                first[key] = device
+                continue
+            wrong = f"brings a second IPv{family} default route, after {other.name}'s"
+            right = "Set default_route on one network of the host"
+            yield device.path, f"via {route.get('via')}", wrong, right
 
 
 def _default_family(route: Mapping[str, object]) -> int | None:

@@ -29,7 +29,13 @@ _DEVICE_KEYS: Mapping[str, Spec] = {
     "addresses": {"type": "list", "elements": "raw"},
     "routes": {"type": "list", "elements": "raw"},
 }
-_ROUTE_KEYS: Mapping[str, Spec] = {"to": {"type": "str"}, "via": {"type": "str"}}
+_ROUTE_KEYS: Mapping[str, Spec] = {
+    "to": {"type": "str"},
+    "via": {"type": "str"},
+    "table": {"type": "int"},
+    "metric": {"type": "int"},
+    "on-link": {"type": "bool"},
+}
 
 
 def plain(value: object, path: str, problems: list[Problem]) -> Any:

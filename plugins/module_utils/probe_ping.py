@@ -28,6 +28,9 @@ _ANSWER_SECONDS = 1.0
 _SMALL_TRIES = 3
 _FULL_TRIES = 2
 _BUSY_SECONDS = 0.3
+_NO_ROOM = (
+    "this host's neighbour table or send queue is full; see net.ipv4.neigh.default.gc_thresh3"
+)
 _SHORTEST_WAIT = 0.25
 _SMALL_SIZE = 84
 # Sizes at which real paths end: tunnels, PPPoE, VLAN tags that were forgotten, jumbo frames.
@@ -174,7 +177,7 @@ class Pinger:
         if target.outcome.reachable:
             self._lost(target, size)
         else:
-            target.outcome.reason = "the neighbour table or the send queue of this host is full"
+            target.outcome.reason = _NO_ROOM
             self._later(target, size, _BUSY_SECONDS)
 
     def _patience(self, target: _Target, size: int) -> float:

@@ -16,11 +16,15 @@ TRAILER = "TRAILER!!!"
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of an archive; ``path`` is absolute in the target, ``mode`` the permission bits."""
+    """One file of an archive; ``path`` is absolute in the target, ``mode`` the permission bits.
+
+    A ``link`` is a symbolic link with its target as content.
+    """
 
     path: str
     content: bytes = b""
     mode: int = 0o644
+    link: bool = False
 
 
 def archive(entries: list[Entry]) -> bytes:
@@ -36,7 +40,8 @@ def archive(entries: list[Entry]) -> bytes:
         out += _record(folder, b"", stat.S_IFDIR | _folder_mode(folder), inode)
         inode += 1
     for entry in entries:
-        out += _record(entry.path.lstrip("/"), entry.content, stat.S_IFREG | entry.mode, inode)
+        kind = stat.S_IFLNK if entry.link else stat.S_IFREG
+        out += _record(entry.path.lstrip("/"), entry.content, kind | entry.mode, inode)
         inode += 1
     out += _record(TRAILER, b"", 0, 0)
     return bytes(_padded(out, 512))

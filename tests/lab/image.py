@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -74,10 +76,9 @@ def ensure(tell: Say = say, cache: Path | None = None) -> Image:
     images.mkdir(parents=True, exist_ok=True)
     name = recipe_hash()
     final = images / name
-    if not final.is_dir():
-        with step(tell, "waiting for the image's lock"), _locked(images / ".lock"):
-            pass
-    with _locked(images / ".lock"):
+    if final.is_dir():
+        return Image(final)
+    with _locked(images / ".lock", tell):
         if not final.is_dir():
             for stale in images.glob(".building-*"):
                 shutil.rmtree(stale)
@@ -85,14 +86,30 @@ def ensure(tell: Say = say, cache: Path | None = None) -> Image:
             work.mkdir(mode=0o700)
             _build(work, tell)
             work.rename(final)
+            _prune(images, final)
     return Image(final)
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, tell: Say) -> Iterator[None]:
     with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with step(tell, "another builder works on the image: waiting"):
+                fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def _prune(images: Path, newest: Path) -> None:
+    """Remove older images that no lab stands on."""
+    used = {newest.name}
+    for state in images.parent.glob("labs/*/state.json"):
+        with contextlib.suppress(ValueError, OSError, KeyError):
+            used.add(json.loads(state.read_text(encoding="utf-8"))["built"]["image"])
+    for image in images.iterdir():
+        if image.is_dir() and image.name not in used:
+            shutil.rmtree(image)
 
 
 def _build(work: Path, tell: Say) -> None:
@@ -186,6 +203,7 @@ def _initrd(disk: Path, work: Path) -> bytes:
     entries = [
         Entry("/init", (RECIPE / "init").read_bytes(), 0o755),
         Entry("/bin/busybox", _dump(disk, "/usr/bin/busybox", scratch), 0o755),
+        Entry("/bin/sh", b"busybox", 0o777, link=True),
         Entry("/modules/order", "".join(f"{Path(path).name}\n" for path in order).encode()),
     ]
     entries += [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import os
 import shlex
 import shutil
 import socket
@@ -105,7 +107,7 @@ class Lab:
         """End every process of the lab and remove its disks, sockets and files."""
         with self._locked():
             self._remove()
-        self.paths.lock.unlink(missing_ok=True)
+            self.paths.lock.unlink(missing_ok=True)
 
     def status(self) -> dict[str, bool]:
         """Return each part of the lab (switches, then hosts) and whether it runs."""
@@ -308,14 +310,24 @@ class Lab:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        """Hold the lab's lock; a lock file that ``down`` removed meanwhile counts for nothing."""
         self.paths.lock.parent.mkdir(parents=True, exist_ok=True)
-        with self.paths.lock.open("w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                with step(self._tell, f"another command works on lab {self.name}: waiting for it"):
-                    fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+        while True:
+            with self.paths.lock.open("w") as handle:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    with step(self._tell, f"another command works on lab {self.name}: waiting"):
+                        fcntl.flock(handle, fcntl.LOCK_EX)
+                if _same_file(handle.fileno(), self.paths.lock):
+                    yield
+                    return
+
+
+def _same_file(descriptor: int, path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    return False
 
 
 def _check_tools() -> None:

@@ -63,7 +63,7 @@ def parse_address(text: str) -> Address:
 
 def parse_network(text: str) -> Network:
     """Read a CIDR. Raises ValueError with what would be right; host bits are named."""
-    if "/" not in text:
+    if "/" not in text or "%" in text:
         raise ValueError("Give a CIDR such as 192.0.2.0/24 or 2001:db8::/64")
     try:
         return ip_network(text)

@@ -82,7 +82,9 @@ def test_an_address_has_no_zone_as_it_would_have_two_spellings() -> None:
         parse_address("fe80::1%eth0")
 
 
-@pytest.mark.parametrize("text", ["192.0.2.0", "192.0.2.0/33", "2001:db8::/129", "net/24", "/"])
+@pytest.mark.parametrize(
+    "text", ["192.0.2.0", "192.0.2.0/33", "2001:db8::/129", "net/24", "/", "fd00::%a/64"]
+)
 def test_what_is_no_subnet_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="Give a CIDR such as"):
         parse_network(text)

@@ -287,4 +287,4 @@ class Fleet(RuleBasedStateMachine):
 
 
 TestFleet = Fleet.TestCase
-TestFleet.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+TestFleet.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)

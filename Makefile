@@ -13,7 +13,7 @@ ARGS ?=
 ONLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare demo demo-down plan test lint sanity unit lab-test molecule bench clean
+.PHONY: help prepare docs demo demo-down plan test lint sanity unit lab-test molecule bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ plan: ## plan alone, no host touched: INVENTORY=inventories/NAME [ARGS=--diff]
 
 test: ## everything: lint, sanity, unit tests, lab tests; a table and a count at the end
 	$(RUN) tools.check
+
+docs: ## write docs/reference and docs/underlay.schema.json anew
+	$(RUN) tools.reference $(ARGS)
 
 lint: ## ruff, mypy, yamllint, ansible-lint
 	$(RUN) tools.check lint

@@ -83,7 +83,9 @@ def _run(args: argparse.Namespace) -> int:
     elif args.verb == "status":
         return _status(lab)
     elif args.verb == "ssh":
-        lab.topology.host(args.host)
+        lab.host(args.host)
+        if not lab.ssh_config.exists():
+            raise LabError(f"lab {lab.name} is not up: run `lab --name {lab.name} up` first")
         os.execvp("ssh", ["ssh", "-F", str(lab.ssh_config), args.host, *args.words])
     elif args.verb == "ssh-config":
         print(lab.ssh_config)

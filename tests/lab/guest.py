@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 
 from . import naming, process, qmp
@@ -46,7 +45,7 @@ class Guest:
         """Make an empty overlay over the shared image."""
         disk, base = str(self.paths.disk(self.host.name)), str(self.image.disk)
         command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", disk]
-        subprocess.run(command, check=True, capture_output=True)
+        process.run(command)
 
     def power_on(self) -> None:
         """Start the machine; it boots from its disk as it was left."""

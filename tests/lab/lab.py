@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +36,7 @@ TOOLS = {
     "ssh-keygen": "openssh-client",
     "mmdebstrap": "mmdebstrap",
 }
-BOOT_SECONDS = 300.0
+BOOT_SECONDS = 600.0
 
 
 class Lab:
@@ -81,7 +81,7 @@ class Lab:
             self._image = image.ensure(self._tell)
         if self._kvm is None:
             self._kvm = kvm.works(self._image, self._tell)
-        return Guest(self.name, self._host(name), self.paths, self._image, self._kvm)
+        return Guest(self.name, self.host(name), self.paths, self._image, self._kvm)
 
     def up(self) -> None:
         """Bring the whole lab up; what already runs stays as it is.
@@ -121,7 +121,7 @@ class Lab:
 
         Raises ``LabError`` with the command's words when it fails and ``check`` is set.
         """
-        self._host(host)
+        self.host(host)
         words = command if isinstance(command, str) else shlex.join(command)
         line = ["ssh", "-F", str(self.ssh_config), host, words]
         try:
@@ -142,13 +142,13 @@ class Lab:
 
     def power_cut(self, host: str) -> None:
         """Take a host's power away at once."""
-        self._host(host)
+        guest = self._built_guest(host)
         self._close_connections([host])
-        self.guest(host).power_cut()
+        guest.power_cut()
 
     def power_on(self, host: str, wait: bool = True) -> None:
         """Switch a host on again, with its disk as the power cut left it."""
-        guest = self.guest(host)
+        guest = self._built_guest(host)
         self._start([guest])
         if wait:
             self._wait_ready([guest.host])
@@ -182,11 +182,19 @@ class Lab:
             return parse(state.built["topology"], f"the running lab {self.name}")
         return load(TOPOLOGIES / "demo.yml")
 
-    def _host(self, name: str) -> Host:
+    def host(self, name: str) -> Host:
+        """Return a host; raise ``LabError`` that lists the names when there is none such."""
         try:
             return self.topology.host(name)
         except KeyError as error:
             raise LabError(str(error.args[0])) from error
+
+    def _built_guest(self, name: str) -> Guest:
+        """Return a host's machine; raise ``LabError`` when the lab has none yet."""
+        self.host(name)
+        if not self.paths.disk(name).exists():
+            raise LabError(f"lab {self.name} is not up: run `lab --name {self.name} up` first")
+        return self.guest(name)
 
     def _built(self, base: Image) -> dict[str, Any]:
         return {"topology": self.topology.source, "image": base.folder.name}
@@ -255,10 +263,10 @@ class Lab:
         gateway = self.topology.gateway
 
         def waiting() -> str:
-            return f"waiting for {', '.join(missing)}"
+            return f"no answer yet from {', '.join(missing)}"
 
         with (
-            step(self._tell, f"{len(hosts)} hosts booting", waiting),
+            step(self._tell, f"waiting for {len(hosts)} hosts", waiting),
             ThreadPoolExecutor(8) as pool,
         ):
             while missing:
@@ -289,8 +297,8 @@ class Lab:
         for host in hosts:
             ssh.close(self.paths, host)
 
-    def _parallel(self, work: Any) -> None:
-        guests = [self.guest(host.name) for host in self.topology.hosts]
+    def _parallel(self, work: Callable[[Guest], object]) -> None:
+        guests = [self._built_guest(host.name) for host in self.topology.hosts]
         with ThreadPoolExecutor(len(guests)) as pool:
             list(pool.map(work, guests))
 
@@ -305,6 +313,8 @@ class Lab:
             for pid_file in sorted(self.paths.run.glob("*.pid"), key=lambda path: path in switches):
                 process.kill(pid_file)
             shutil.rmtree(self.paths.run)
+            with contextlib.suppress(OSError):  # other labs may be in it
+                self.paths.run.parent.rmdir()
         if self.paths.data.is_dir():
             shutil.rmtree(self.paths.data)
 
@@ -353,17 +363,15 @@ def _snapshot(guest: Guest, name: str) -> None:
     disk = str(guest.paths.disk(guest.host.name))
     if guest.running:
         qmp.human(guest.paths.qmp(guest.host.name), f"savevm {name}")
-    else:
-        subprocess.run(["qemu-img", "snapshot", "-d", name, disk], capture_output=True, check=False)
-        subprocess.run(["qemu-img", "snapshot", "-c", name, disk], capture_output=True, check=True)
+        return
+    if name in process.run(["qemu-img", "snapshot", "-l", disk]).split():
+        process.run(["qemu-img", "snapshot", "-d", name, disk])
+    process.run(["qemu-img", "snapshot", "-c", name, disk])
 
 
 def _restore(guest: Guest, name: str) -> None:
     disk = str(guest.paths.disk(guest.host.name))
-    listed = subprocess.run(
-        ["qemu-img", "snapshot", "-U", "-l", disk], capture_output=True, text=True, check=True
-    ).stdout
-    if name not in listed.split():
+    if name not in process.run(["qemu-img", "snapshot", "-U", "-l", disk]).split():
         raise LabError(f"{guest.host.name}: no snapshot {name}")
     if guest.running:
         try:
@@ -371,4 +379,4 @@ def _restore(guest: Guest, name: str) -> None:
             return
         except LabError:  # taken without memory, while the host had no power
             guest.power_cut()
-    subprocess.run(["qemu-img", "snapshot", "-a", name, disk], capture_output=True, check=True)
+    process.run(["qemu-img", "snapshot", "-a", name, disk])

@@ -43,7 +43,7 @@ class LabPaths:
         """
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (self.run.parent, self.run):
-            folder.mkdir(exist_ok=True, mode=0o700)
+            folder.mkdir(exist_ok=True, parents=True, mode=0o700)
             seen = folder.lstat()
             if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid():
                 raise LabError(f"{folder} belongs to somebody else: remove it, then start again")

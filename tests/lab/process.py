@@ -33,6 +33,14 @@ def start(pid_file: Path, command: list[str], log: Path, stdin: int = subprocess
         time.sleep(0.01)
 
 
+def run(command: list[str]) -> str:
+    """Run a short command to its end and return its output; raise ``LabError`` when it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError(f"{' '.join(command)}: {(done.stderr or done.stdout).strip()}")
+    return done.stdout
+
+
 def running(pid_file: Path) -> int | None:
     """Return the process id of a pid file's living program, or ``None``.
 

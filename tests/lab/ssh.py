@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from . import process
 from .layout import Topology
 from .naming import ssh_port
 from .paths import LabPaths
@@ -32,7 +33,7 @@ def make_key(path: Path) -> tuple[str, str]:
     """Return the private and public half of the key at ``path``, making it when it is missing."""
     if not path.exists():
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(path)]
-        subprocess.run(command, check=True)
+        process.run(command)
     return path.read_text(), path.with_name(f"{path.name}.pub").read_text()
 
 
@@ -50,15 +51,6 @@ def write_config(topology: Topology, name: str, paths: LabPaths, host_keys: dict
     paths.ssh_config.write_text("\n".join(blocks), encoding="utf-8")
     lines = [f"{host} {' '.join(key.split()[:2])}\n" for host, key in host_keys.items()]
     (paths.data / "known_hosts").write_text("".join(lines), encoding="utf-8")
-
-
-def command(paths: LabPaths, host: str, *words: str) -> list[str]:
-    """Return the command line of an ssh client; ``words`` go before the host when they are
-    options.
-    """
-    options = [word for word in words if word.startswith("-")]
-    rest = [word for word in words if not word.startswith("-")]
-    return ["ssh", "-F", str(paths.ssh_config), *options, host, *rest]
 
 
 def close(paths: LabPaths, host: str) -> None:

@@ -91,6 +91,10 @@ class _IntentReader:
 
     def _host(self, name: str, variables: Variables) -> Host | None:
         before = len(self._problems)
+        if "/" in name:
+            # The ledger knows VIPs by names with a slash.
+            right = "Give the host a name without one"
+            self._problems.append(Problem("inventory_hostname", name, "has a slash", right, name))
         raw = {key: self._shape(key, variables.get(key), name) for key in HOST_VARIABLES}
         if len(self._problems) == before:
             self._problems += _rendered_too_late(raw["underlay_l2_template"], name)

@@ -154,8 +154,10 @@ class FolderStore:
         stored = StoredPlan(sha256, plans / sha256)
         with self._locked(), self._failing(stored.folder):
             plans.mkdir(exist_ok=True)
-            if not stored.folder.is_dir():
+            if not _whole(stored.folder, len(hosts)):
+                _retire(stored.folder)
                 scratch = Path(tempfile.mkdtemp(prefix=".plan-", dir=plans))
+                scratch.chmod(0o755)
                 write_plan_files(scratch, fleet, hosts)
                 scratch.rename(stored.folder)
             os.utime(stored.folder)
@@ -169,10 +171,7 @@ class FolderStore:
         folders = [entry for entry in plans.iterdir() if entry.is_dir()]
         newest_first = sorted(folders, key=lambda entry: entry.stat().st_mtime, reverse=True)
         for old in newest_first[PLANS_KEPT:]:
-            # Out of the way first: half a plan under its hash would count as the whole one.
-            gone = plans / f".plan-{old.name}"
-            old.rename(gone)
-            shutil.rmtree(gone, ignore_errors=True)
+            _retire(old)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -197,6 +196,24 @@ class FolderStore:
             yield
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _whole(plan: Path, hosts: int) -> bool:
+    """Say whether a plan has all its files. After a power cut some may be there and empty.
+
+    Plans can be made again, so that their many files are not worth an fsync each.
+    """
+    parts = list((plan / "hosts").glob("*.json")) if plan.is_dir() else []
+    files = [*parts, plan / "plan.json"]
+    return len(parts) == hosts and all(file.exists() and file.stat().st_size for file in files)
+
+
+def _retire(plan: Path) -> None:
+    """Remove a plan; out of the way first, as half a plan under its hash would pass for one."""
+    if plan.is_dir():
+        gone = plan.with_name(f".plan-{plan.name}")
+        plan.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def write_plan_files(folder: Path, fleet: dict[str, Any], hosts: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from ipaddress import (
 )
 
 from ansible_collections.underlay.cluster.plugins.plugin_utils.ip import Address
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.checks import MTU_RANGE
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.devices import Device
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.routes import DEFAULT
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
@@ -94,6 +95,9 @@ def _members(devices: Devices) -> Iterator[_Finding]:
 def _mtus(devices: Devices) -> Iterator[_Finding]:
     for device in devices.values():
         mtu = device.settings.get("mtu")
+        if mtu is not None and int(mtu) not in MTU_RANGE:
+            right = f"Give {MTU_RANGE[0]} to {MTU_RANGE[-1]} bytes"
+            yield device.path, mtu, f"is not an MTU for {device.name}", right
         for name in [*device.members, *([device.parent] if device.parent else [])]:
             below = devices.get(name)
             room = below.settings.get("mtu") if below else None

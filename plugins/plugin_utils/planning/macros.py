@@ -10,12 +10,12 @@ text to be pasted into YAML.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, Undefined
-from jinja2.nativetypes import NativeEnvironment
+from jinja2.nativetypes import NativeCodeGenerator, NativeEnvironment, NativeTemplate
 from jinja2.sandbox import SandboxedEnvironment
 
 from ansible_collections.underlay.cluster.plugins.plugin_utils.model import Route, Segment
@@ -28,9 +28,34 @@ class MacroError(Exception):
     """A macro was called with what the host does not have. Says what it has."""
 
 
+class _CodeGenerator(NativeCodeGenerator):
+    """Keeps a literal's type: the number 1400 is no text."""
+
+    def _output_const_repr(self, group: Iterable[Any]) -> str:
+        return repr(_Environment.concat(group))
+
+
 class _Environment(SandboxedEnvironment, NativeEnvironment):
     """Native values, and no way out to Python's internals."""
 
+    code_generator_class = _CodeGenerator
+
+    @staticmethod
+    def concat(values: Iterable[Any]) -> Any:
+        """Return a lone expression's value as it is, and anything longer as text.
+
+        Jinja2's own would read text as a literal: rack "1.10" would become the number 1.1.
+        """
+        # A statement such as {% if %} adds an empty text.
+        parts = [value for value in values if not (isinstance(value, str) and not value)] or [""]
+        return parts[0] if len(parts) == 1 else "".join(map(str, parts))
+
+
+class _Template(NativeTemplate):
+    environment_class = _Environment
+
+
+_Environment.template_class = _Template
 
 _ENVIRONMENT = _Environment(undefined=StrictUndefined, autoescape=False)
 

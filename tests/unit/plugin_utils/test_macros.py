@@ -75,6 +75,7 @@ def test_a_macro_gives_a_value_of_its_own_type(text: str, expected: Any) -> None
         ("{{ ip('lcm').split('/')[0] }}", "10.21.1.12"),
         ("{{ [cidr('lcm'), cidr('lcm', 6)] }}", ["10.21.1.0/24", "fd21:1::/64"]),
         ("{% if rack == 'r1' %}{{ 1 }}{% else %}{{ 2 }}{% endif %}", 1),
+        ("{{ '1.10' }}", "1.10"),
         ({"{{ host }}-key": ["{{ rack }}", 5, None]}, {"w1-key": ["r1", 5, None]}),
     ],
 )

@@ -320,3 +320,13 @@ class TestAReadOnlyFolder:
         ):
             with pytest.raises(StoreError, match=str(tmp_path)):
                 attempt()
+
+
+def test_a_plan_that_a_power_cut_left_with_an_empty_file_is_written_again(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    stored = store.write_plan("a" * 64, {"mesh": {}}, {"w1": {"name": "w1"}})
+    (stored.folder / "hosts" / "w1.json").write_text("", "utf-8")
+
+    again = store.write_plan("a" * 64, {"mesh": {}}, {"w1": {"name": "w1"}})
+
+    assert read_host_part(again.folder, "w1") == {"name": "w1"}

@@ -33,8 +33,9 @@ from .netplan_generate import (
     NetplanRefusedError,
     generate,
     netplan_generate,
+    reload_suffices,
 )
-from .netplan_host import Host, NetworkdHost
+from .netplan_host import Host, Manner, NetworkdHost
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,15 @@ class Tools:
 
 @dataclass(frozen=True)
 class Pending:
-    """A commit that has been thought through and not begun."""
+    """A commit that has been thought through and not begun.
+
+    ``gentle`` says that links whose settings stay need not be touched.
+    """
 
     before: Mapping[str, OwnFile]
     after: Mapping[str, OwnFile]
     links: LinkChange
+    gentle: bool
 
     @property
     def files(self) -> list[dict[str, str]]:
@@ -82,8 +87,32 @@ class LinkChange:
         return [
             link
             for name, link in sorted(self.before.items())
-            if name not in self.foreign and self.after.get(name) != link
+            if name not in self.foreign and not link.is_built_like(self.after.get(name))
         ]
+
+    @property
+    def released(self) -> list[tuple[str, str]]:
+        """Members that must leave a link which stays, with the link's name."""
+        return [
+            (member, name)
+            for name, link in sorted(self.before.items())
+            if link.is_built_like(self.after.get(name))
+            for member in link.members
+            if member not in self.after[name].members
+        ]
+
+    @property
+    def reshaped(self) -> bool:
+        """Whether a link that rides on another one gets new settings of its own.
+
+        networkd (252) keeps the old settings of such a link in mind even when the link is deleted
+        and its file is read again, and makes it anew as it was; only a restart makes it forget.
+        """
+        return any(
+            link.parents and link.settings != self.after[link.name].settings
+            for link in self.doomed
+            if link.name in self.after
+        )
 
     @property
     def ever(self) -> dict[str, VirtualLink]:
@@ -120,7 +149,7 @@ def pending(places: Places, generator: Generator) -> Pending | None:
         after=ours.virtual_links(),
         foreign=frozenset(_netdevs(together) - _netdevs(ours)),
     )
-    return Pending(live.own, after, links)
+    return Pending(live.own, after, links, _is_gentle(live, together, generator))
 
 
 @dataclass(frozen=True)
@@ -158,7 +187,7 @@ def commit(places: Places, tools: Tools) -> Done:
         write_file(places.journal, json.dumps(links_to_json(plan.links.ever.values())))
         write(places, plan.before, plan.after)
         try:
-            missing = apply(plan.links, tools.host)
+            missing = apply(plan.links, tools.host, plan.gentle)
         except HostError as error:
             _put_back(places, plan, tools.host, error)
         record(places, plan.after, plan.links.after)
@@ -186,20 +215,28 @@ def write(places: Places, before: Mapping[str, OwnFile], after: Mapping[str, Own
             remove_file(places.live / name)
 
 
-def apply(links: LinkChange, host: Host) -> tuple[str, ...]:
+def apply(links: LinkChange, host: Host, gentle: bool) -> tuple[str, ...]:
     """Make the links those of the files in /etc/netplan.
 
-    netplan and networkd neither delete links nor change what is fixed when a link is created, so
-    those links are deleted first; networkd then makes them anew.
+    netplan and networkd neither delete links nor change what is fixed when a link is created, nor
+    let a member go that is no longer named; so that is done first.
 
+    :param gentle: leave links alone whose settings stay, as far as the host can.
     :returns: the names of links that did not come up in time.
     :raises HostError: netplan could not apply; the links are in between.
     """
-    present = host.link_kinds()
-    for link in links.doomed:
-        if present.get(link.name) == link.kind:
-            host.delete_link(link.name)
-    host.apply()
+    present = host.links()
+    for member, master in links.released:
+        if member in present and present[member].master == master:
+            host.release_member(member)
+    doomed = [
+        link.name
+        for link in links.doomed
+        if link.name in present and present[link.name].kind == link.kind
+    ]
+    for name in doomed:
+        host.delete_link(name)
+    host.apply(Manner(gentle, frozenset(doomed), links.reshaped))
     return host.wait_for(links.after)
 
 
@@ -225,7 +262,7 @@ def _was_applied(places: Places, files: Mapping[str, OwnFile]) -> bool:
 def _put_back(places: Places, plan: Pending, host: Host, error: HostError) -> NoReturn:
     write(places, plan.after, plan.before)
     try:
-        apply(plan.links.reversed(), host)
+        apply(plan.links.reversed(), host, plan.gentle)
     except HostError as again:
         raise HostError(
             f"{error.message}\nThe previous files were put back, but applying those failed, too: "
@@ -234,6 +271,14 @@ def _put_back(places: Places, plan: Pending, host: Host, error: HostError) -> No
     raise HostError(
         f"{error.message}\nThe previous files were put back and applied: this host is as before."
     ) from error
+
+
+def _is_gentle(live: Live, together: Generated, generator: Generator) -> bool:
+    try:
+        before = generate(live.own.values(), live.foreign, generator)
+    except NetplanRefusedError:
+        return False
+    return reload_suffices(before, together)
 
 
 def _links_before(places: Places, live: Live, generator: Generator) -> dict[str, VirtualLink]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import HostError
@@ -171,12 +171,20 @@ def after_staged(
 
 @dataclass(frozen=True)
 class VirtualLink:
-    """A link that networkd creates: kind, the links that carry it, and its other settings."""
+    """A link that networkd creates: kind, the links that carry it, its other settings, and members.
+
+    Only the members can change while the link is there.
+    """
 
     name: str
     kind: str
     parents: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+
+    def is_built_like(self, other: VirtualLink | None) -> bool:
+        """Whether one can become the other without being deleted."""
+        return other is not None and replace(self, members=()) == replace(other, members=())
 
 
 @dataclass(frozen=True)
@@ -214,7 +222,12 @@ def applied_as_json(files: Iterable[OwnFile], links: Iterable[VirtualLink]) -> s
 def links_to_json(links: Iterable[VirtualLink]) -> dict[str, object]:
     """Virtual links as plain data."""
     return {
-        link.name: {"kind": link.kind, "parents": link.parents, "settings": link.settings}
+        link.name: {
+            "kind": link.kind,
+            "parents": link.parents,
+            "settings": link.settings,
+            "members": link.members,
+        }
         for link in links
     }
 
@@ -223,8 +236,13 @@ def links_from_json(data: Mapping[str, Mapping[str, object]]) -> dict[str, Virtu
     """Virtual links from plain data; raises KeyError or TypeError for anything else."""
     links = {}
     for name, entry in data.items():
-        parents, settings = entry["parents"], entry["settings"]
-        if not isinstance(parents, list) or not isinstance(settings, list):
-            raise TypeError(name)
-        links[name] = VirtualLink(name, str(entry["kind"]), tuple(parents), tuple(settings))
+        lists = [entry[key] for key in ("parents", "settings", "members")]
+        parents, settings, members = (_names(item) for item in lists)
+        links[name] = VirtualLink(name, str(entry["kind"]), parents, settings, members)
     return links
+
+
+def _names(data: object) -> tuple[str, ...]:
+    if not isinstance(data, list):
+        raise TypeError(data)
+    return tuple(str(item) for item in data)

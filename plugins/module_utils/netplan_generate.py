@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -25,8 +25,12 @@ _GENERATORS = ("usr/libexec/netplan/generate", "lib/netplan/generate")
 _GENERATE_SECONDS = 60
 _NETWORKD = re.compile(r"10-netplan-(?P<id>.+)\.(?P<part>netdev|network|link)")
 _NETWORK_MANAGER = re.compile(r"netplan-(?P<id>.+)\.nmconnection")
+# Marks that keep NetworkManager off networkd's links, and a service that looks for Open vSwitch.
+_HARMLESS = re.compile(r"90-netplan\.rules|netplan-ovs-cleanup\.service|netplan-.+\.nmconnection")
 # systemd.network(5): a carrying link names what is stacked on it
 _STACKED = ("VLAN", "VXLAN", "MACVLAN", "IPVLAN", "Tunnel")
+# and a member names the link that it joins
+_JOINED = ("Bond", "Bridge", "VRF")
 
 Setting = tuple[str, str, str]
 
@@ -39,15 +43,16 @@ class Generator(Protocol):
         ...
 
 
-def netplan_generate(root: Path) -> Completed:
-    """Run netplan's generator for a scratch root.
+def netplan_generate(root: Path | None = None) -> Completed:
+    """Run netplan's generator for a scratch root, or for the host itself.
 
     The generator itself is called where it is found: ``netplan generate`` does nothing else, but
     starts a Python interpreter first, which costs more than the work.
     """
     found = next((path for path in _GENERATORS if (Path("/") / path).is_file()), None)
     argv = [f"/{found}"] if found else ["netplan", "generate"]
-    return run([*argv, "--root-dir", str(root)], timeout=_GENERATE_SECONDS)
+    where = [] if root is None else ["--root-dir", str(root)]
+    return run([*argv, *where], timeout=_GENERATE_SECONDS)
 
 
 class NetplanRefusedError(HostError):
@@ -59,10 +64,12 @@ class Generated:
     """What netplan made of a set of files: settings per part, parts per interface id.
 
     A part is "netdev", "network", "link" or "connection" (NetworkManager); a setting is
-    (section, key, value), in the order of the generated file.
+    (section, key, value), in the order of the generated file. ``others`` holds the remaining
+    generated files (services, udev rules that do more than keep NetworkManager away) by path.
     """
 
     units: Mapping[str, Mapping[str, tuple[Setting, ...]]]
+    others: Mapping[str, str] = field(default_factory=dict)
 
     def virtual_links(self) -> dict[str, VirtualLink]:
         """The links that networkd creates (VLANs, bonds, bridges …) by name."""
@@ -70,20 +77,21 @@ class Generated:
             name: VirtualLink(
                 name=name,
                 kind=_value(parts["netdev"], "Kind"),
-                parents=self._parents(name),
+                parents=self._that_say(_STACKED, name),
                 settings=_creation_settings(parts["netdev"]),
+                members=self._that_say(_JOINED, name),
             )
             for name, parts in self.units.items()
             if "netdev" in parts
         }
 
-    def _parents(self, name: str) -> tuple[str, ...]:
+    def _that_say(self, keys: Iterable[str], name: str) -> tuple[str, ...]:
         return tuple(
             sorted(
-                carrier
-                for carrier, parts in self.units.items()
+                link
+                for link, parts in self.units.items()
                 for _section, key, value in parts.get("network", ())
-                if key in _STACKED and value == name
+                if key in keys and value == name
             )
         )
 
@@ -104,7 +112,23 @@ def generate(
         completed = generator(root)
         if completed.code != 0:
             raise NetplanRefusedError(_words(completed, root))
-        return Generated(_read_units(root / "run"))
+        return Generated(_read_units(root / "run"), _read_others(root / "run"))
+
+
+def reload_suffices(before: Generated, after: Generated) -> bool:
+    """Whether networkd alone can bring the host from one to the other.
+
+    NetworkManager's links, services, renamed NICs and special udev rules need ``netplan apply``.
+    """
+    if before.others != after.others:
+        return False
+    changed = {
+        name
+        for name in {*before.units, *after.units}
+        if before.units.get(name) != after.units.get(name)
+    }
+    parts = [side.units.get(name, {}) for side in (before, after) for name in changed]
+    return not any("connection" in part or _value(part.get("link", ()), "Name") for part in parts)
 
 
 def stacks_on(setting: Setting) -> bool:
@@ -147,6 +171,17 @@ def _read_units(run_folder: Path) -> dict[str, dict[str, tuple[Setting, ...]]]:
                 text = path.read_text(encoding="utf-8", errors="replace")
                 units.setdefault(match["id"], {})[part] = read_settings(text)
     return units
+
+
+def _read_others(run_folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(run_folder).as_posix(): path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted(run_folder.rglob("*"))
+        if path.is_file()
+        and not path.is_symlink()
+        and path.parent != run_folder / "systemd/network"
+        and not _HARMLESS.fullmatch(path.name)
+    }
 
 
 def _words(completed: Completed, root: Path) -> str:

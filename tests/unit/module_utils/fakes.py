@@ -14,6 +14,7 @@ import yaml
 from ansible_collections.underlay.cluster.plugins.module_utils.commands import Completed, run
 from ansible_collections.underlay.cluster.plugins.module_utils.errors import HostError
 from ansible_collections.underlay.cluster.plugins.module_utils.netplan_files import Places
+from ansible_collections.underlay.cluster.plugins.module_utils.netplan_host import LiveLink, Manner
 
 _KINDS = {"bonds": "bond", "bridges": "bridge", "vlans": "vlan"}
 
@@ -126,27 +127,38 @@ class FakeHost:
     """Links that appear as networkd would make them from the live files."""
 
     places: Places
-    kinds: dict[str, str] = field(default_factory=lambda: {"enp0s2": "", "enp0s3": ""})
+    kinds: dict[str, str] = field(
+        default_factory=lambda: {"enp0s2": "", "enp0s3": "", "enp0s4": ""}
+    )
+    masters: dict[str, str] = field(default_factory=dict)
     applies: int = 0
+    manners: list[Manner] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     never_up: frozenset[str] = frozenset()
 
-    def link_kinds(self) -> dict[str, str]:
-        return dict(self.kinds)
+    def links(self) -> dict[str, LiveLink]:
+        return {name: LiveLink(kind, self.masters.get(name)) for name, kind in self.kinds.items()}
+
+    def release_member(self, name: str) -> None:
+        del self.masters[name]
 
     def delete_link(self, name: str) -> None:
         self.deleted.append(name)
         self.kinds.pop(name, None)
 
-    def apply(self) -> None:
+    def apply(self, manner: Manner) -> None:
         self.applies += 1
+        self.manners.append(manner)
         if self.failures:
             raise HostError(self.failures.pop(0))
         for path in sorted(self.places.live.glob("*.yaml")):
             network = (yaml.safe_load(path.read_text()) or {}).get("network", {})
             for section, kind in _KINDS.items():
                 self.kinds.update(dict.fromkeys(network.get(section, {}), kind))
+                for name, settings in network.get(section, {}).items():
+                    members = (settings or {}).get("interfaces", [])
+                    self.masters.update(dict.fromkeys(members, name))
 
     def wait_for(self, names: Iterable[str]) -> tuple[str, ...]:
         for name in self.never_up:

@@ -124,6 +124,7 @@ class TestOneRun:
             "kind": "vlan",
             "parents": ["enp0s3"],
             "settings": ["VLAN.Id=101"],
+            "members": [],
         }
         assert not machine.places.staged.exists()
         assert not machine.places.journal.exists()
@@ -150,7 +151,7 @@ class TestLinks:
     def test_the_links_of_a_removed_network_are_deleted(self, machine: Machine) -> None:
         machine.run([links_file()], [lcm_file()])
         assert machine.run([links_file()], []).deleted_links == ["lcm0"]
-        assert sorted(machine.host.kinds) == ["enp0s2", "enp0s3"]
+        assert sorted(machine.host.kinds) == ["enp0s2", "enp0s3", "enp0s4"]
 
     def test_a_link_that_stays_as_it_is_is_not_deleted(self, machine: Machine) -> None:
         machine.run([links_file()], [lcm_file()])
@@ -182,6 +183,25 @@ class TestLinks:
         machine.run([links_file(BOND.replace("MODE", "802.3ad"))], [])
         done = machine.run([links_file(BOND.replace("MODE", "active-backup"))], [])
         assert done.deleted_links == ["bond0"]
+
+    def test_a_member_that_is_no_longer_planned_leaves_the_bond(self, machine: Machine) -> None:
+        both = (
+            "{ethernets: {enp0s3: {}, enp0s4: {}}, bonds: {bond0: {interfaces: [enp0s3, enp0s4]}}}"
+        )
+        one = "{ethernets: {enp0s3: {}, enp0s4: {}}, bonds: {bond0: {interfaces: [enp0s3]}}}"
+        machine.run([links_file(both)], [])
+        assert machine.host.masters == {"enp0s3": "bond0", "enp0s4": "bond0"}
+        assert machine.run([links_file(one)], []).deleted_links == []
+        assert machine.host.masters == {"enp0s3": "bond0"}
+
+    def test_networkd_forgets_a_vlan_that_gets_another_id(self, machine: Machine) -> None:
+        machine.run([links_file()], [lcm_file(vlan=101)])
+        machine.run([links_file()], [lcm_file(vlan=102)])
+        assert [manner.restart for manner in machine.host.manners] == [False, True]
+
+    def test_links_whose_settings_stay_are_left_alone(self, machine: Machine) -> None:
+        machine.run([links_file()], [lcm_file()])
+        assert machine.host.manners[0].gentle
 
     def test_another_mtu_makes_no_link_anew(self, machine: Machine) -> None:
         text = "{ethernets: {enp0s3: {}}, bonds: {bond0: {interfaces: [enp0s3], mtu: MTU}}}"

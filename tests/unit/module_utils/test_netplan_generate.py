@@ -66,9 +66,9 @@ class TestRealNetplan:
         file = own_file(**planned("60-underlay-links.yaml", "links", LINKS))
         generated = generate([file], [], run_real_generator)
         assert generated.virtual_links() == {
-            "bond0": VirtualLink("bond0", "bond", (), ("Bond.Mode=802.3ad",)),
+            "bond0": VirtualLink("bond0", "bond", (), ("Bond.Mode=802.3ad",), ("enp0s3", "enp0s4")),
             "bond0.301": VirtualLink("bond0.301", "vlan", ("bond0",), ("VLAN.Id=301",)),
-            "br-storage": VirtualLink("br-storage", "bridge"),
+            "br-storage": VirtualLink("br-storage", "bridge", members=("bond0.301",)),
         }
 
     def test_an_error_is_told_in_netplans_words_with_the_hosts_path(self) -> None:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ansible_collections.underlay.cluster.plugins.plugin_utils.difference import (
     ledger_difference,
@@ -37,6 +38,9 @@ class ActionModule(ActionBase):
         """Take the owners' rows out of the ledger and say which they were."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(ARGUMENTS)
+        if not arguments["owners"]:
+            wrong = "nobody is named: -e underlay_release=w7,w8 gives back what these hosts hold"
+            return {**result, "failed": True, "msg": wrong}
         try:
             store = FolderStore(store_folder(task_vars or {}, arguments["store"]))
             _refuse_unknown(store.read_ledger(), arguments)
@@ -48,7 +52,14 @@ class ActionModule(ActionBase):
         gone = sorted(set(before.rows()) - set(after.rows()))
         names = ("network", "address", "owner")
         released = [dict(zip(names, row, strict=True)) for row in gone]
+        Display().display(_described(released, pretend=self._task.check_mode))
         return {**result, "changed": bool(released), "released": released}
+
+
+def _described(released: list[dict[str, str]], *, pretend: bool) -> str:
+    verb = "Would be given back" if pretend else "Given back"
+    rows = [f"  {row['owner']}: {row['address']} on {row['network']}" for row in released]
+    return "\n".join([f"{verb}: {len(rows)}", *rows])
 
 
 def _release(

@@ -119,8 +119,9 @@ class _IntentReader:
         spec = self._options[name]
         if value is None:
             if spec.get("required"):
-                right = f"Set it in the inventory: {spec['description']}".splitlines()[0]
-                self._problems.append(Problem(name, None, "is missing", right.rstrip("."), host))
+                meaning = spec["description"].split(". ")[0].rstrip(".")
+                right = f"Set it in the inventory: {meaning[0].lower()}{meaning[1:]}"
+                self._problems.append(Problem(name, None, "is missing", right, host))
             return [] if spec["type"] == "list" else spec.get("default")
         key = name, id(value)
         if key not in self._checked:

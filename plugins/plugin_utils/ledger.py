@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The ledger: who owns which address, and its text form. No I/O here.
 
-Its file is read by people and kept in git: one line per allocation, in a fixed order, so that two
-branches that add different hosts merge, and a diff shows exactly what was given to whom.
+Its file is read by people and kept in git: one line per allocation, in a fixed order, so that a
+diff shows exactly what was given to whom, and two branches that gave out one address conflict.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _HEADER = """\
 # To give addresses back: playbooks/release.yml
 """
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
+_CONFLICT = re.compile(r"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
 _YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 # A dotted quad as the planner writes it.
@@ -101,6 +102,12 @@ def to_text(ledger: Ledger) -> str:
 
 def from_text(text: str, name: str) -> Ledger:
     """Read a ledger. name is the file's, for errors. Raises LedgerError."""
+    if _CONFLICT.search(text):
+        raise LedgerError(
+            f"{name} has the marks of a merge conflict. Keep both sides' lines, and of an address "
+            "that both sides gave out only one; the other owner gets another address by the next "
+            "plan."
+        )
     try:
         data = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:

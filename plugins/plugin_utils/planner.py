@@ -54,9 +54,13 @@ def plan_fleet(variables: FleetVariables, store: FolderStore, preview: Path | No
     preview: a scratch folder for the plan; then nothing is written to the store (check mode)
     """
     model, problems = read_intent(variables.fleet, variables.hosts)
-    if variables.problems or problems:
-        raise IntentError(_without_echo(variables, problems))
     facts = _facts(variables, model, store.read_facts())
+    if variables.problems or problems:
+        found = _without_echo(variables, problems)
+        if all(item.host for item in found):
+            # The networks are sound, so that the hosts that can be read are checked all the same.
+            found += make_plan(model, store.read_ledger(), facts).problems
+        raise IntentError(found)
     before = store.current_plan()
     if preview is not None:
         ledger = store.read_ledger()

@@ -52,7 +52,8 @@ class ShapeChecker:
         return self._scalar(spec, kind, value, path)
 
     def _list(self, spec: Spec, value: object, path: str) -> list[Any]:
-        if isinstance(value, str) and spec.get("elements") == "str":
+        lone = isinstance(value, str | int | float) and not isinstance(value, bool)
+        if lone and spec.get("elements") == "str":
             value = [value]
         if not isinstance(value, Sequence) or isinstance(value, str | bytes):
             self._not_a("list", value, path)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from ansible_collections.underlay.cluster.plugins.plugin_utils import ledger as ledgers
 from ansible_collections.underlay.cluster.plugins.plugin_utils.ledger import Ledger
@@ -157,7 +157,7 @@ class FolderStore:
             if not _whole(stored.folder, len(hosts)):
                 _retire(stored.folder)
                 scratch = Path(tempfile.mkdtemp(prefix=".plan-", dir=plans))
-                scratch.chmod(0o755)
+                scratch.chmod(0o775)
                 write_plan_files(scratch, fleet, hosts)
                 scratch.rename(stored.folder)
             os.utime(stored.folder)
@@ -181,7 +181,7 @@ class FolderStore:
             if not self.folder.is_dir():
                 self.folder.mkdir(parents=True, exist_ok=True)
                 _sync_folder(self.folder.parent)
-        with self._failing(lock), lock.open("a") as handle:
+        with self._failing(lock), _open_lock(lock) as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             for folder in (self.folder, self.folder / "plans", self.folder / "facts"):
                 _sweep(folder)
@@ -254,6 +254,15 @@ def _file_name(host: str) -> str:
 
 def _host_name(file_name: str) -> str:
     return file_name.replace("%2F", "/").replace("%25", "%")
+
+
+def _open_lock(lock: Path) -> IO[str]:
+    """Open the lock's file. It holds nothing, and everybody who shares the store must lock it."""
+    new = not lock.exists()
+    handle = lock.open("a")
+    if new:
+        lock.chmod(0o666)
+    return handle
 
 
 def _holds(file: Path, text: str) -> bool:

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 NAME = "site"
 HOSTS = ("cp1", "w1", "w2", "st1")
-# A second site run, figures of the promise: module executions on one host.
+# Module executions on one host in a site run that changes nothing.
 MOST_MODULES = 8
 IPV4_AND_ICMP_HEADERS = 28
 

@@ -154,9 +154,11 @@ class _NetworkAllocator:
         if number not in segment.whole:
             wrong = f"{claim.owner} holds {text}, which is not in segment {segment.name}"
             self._refuse_held(claim, segment.path + ".cidr", str(segment.cidr), wrong)
-        elif blocked := self._blocked(claim, segment, number):
+            return True
+        if blocked := self._blocked(claim, segment, number):
             wrong = f"{claim.owner} holds {text}, which is {blocked.why} now"
             self._refuse_held(claim, segment.path, None, wrong)
+            return True
         self._result.addresses[claim.owner, self._network, claim.version] = text
         return True
 
@@ -189,8 +191,9 @@ class _NetworkAllocator:
         if segment.name not in self._reserved:
             self._reserved[segment.name] = reserved(segment)
         for item in self._reserved[segment.name]:
-            # People keep a VIP's fixed address apart from the hosts' by an exclude of their own.
-            fixed_vip = claim.is_vip and item.why == "in exclude"
+            # People keep a VIP's fixed address apart from the hosts' by an exclude of their own,
+            # and a service's address comes from the service range.
+            fixed_vip = claim.is_vip and item.why in ("in exclude", "in service_ranges")
             if number in item.range and not fixed_vip:
                 return item
         return None
@@ -258,10 +261,11 @@ def _free(pool: Iterable[Range], used: set[int]) -> Iterator[int]:
 
 
 def utilisation(segment: Segment, rows: Mapping[str, str]) -> tuple[int, int]:
-    """Return (size, used) of a segment's pool, for summaries."""
+    """Return how many addresses of a segment are held, and how many its pool can still give."""
     pool = _pool(segment)
-    size = sum(part.last - part.first + 1 for part in pool)
     numbers = [
         int(parse_address(text)) for text in rows if (6 if ":" in text else 4) == segment.version
     ]
-    return size, sum(1 for number in numbers for part in pool if number in part)
+    held = sum(1 for number in numbers if number in segment.whole)
+    size = sum(part.last - part.first + 1 for part in pool)
+    return held, size - sum(1 for number in numbers for part in pool if number in part)

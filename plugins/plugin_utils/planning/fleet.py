@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,7 +116,9 @@ class _Planner:
         vips = self._vips(allocation)
         hosts = {name: self._host(name, segments[name], allocation, vips) for name in self._names}
         if self._sound:
-            self._problems += _same_addresses(hosts, vips)
+            announced = [vip for vip in self._model.vips if vip.mode == "bgp" and vip.name in vips]
+            anycast = {vips[vip.name] for vip in announced}
+            self._problems += _same_addresses(hosts, vips, anycast)
         fleet = self._fleet(vips)
         if not self._problems:
             fleet["mesh"] = mesh(hosts, fleet)
@@ -285,14 +287,19 @@ def _network_data(network: Network) -> dict[str, Any]:
 
 
 def _same_addresses(
-    hosts: Mapping[str, Mapping[str, Any]], vips: Mapping[str, str]
+    hosts: Mapping[str, Mapping[str, Any]], vips: Mapping[str, str], anycast: Set[str]
 ) -> list[Problem]:
-    """Addresses of a template's own netplan keys pass by the ledger; two hosts may share one."""
+    """Addresses of a template's own netplan keys pass by the ledger; two hosts may share one.
+
+    anycast: VIPs announced by routing, which any number of hosts have on a link of their own
+    """
     holder = {address: f"VIP {name}" for name, address in vips.items()}
     problems = []
     for host, part in hosts.items():
         for item in part["expect"].get("addresses", ()):
             address = item["address"].split("/")[0]
+            if address in anycast:
+                continue
             other = holder.setdefault(address, host)
             if other != host:
                 path = f"underlay_l2_template.netplan (on {item['link']})"

@@ -108,6 +108,9 @@ class LinkBuilder:
             if link is not None:
                 self._network(item, network, link)
         self._way_out(self._template["netplan"])
+        if self._links.netplan == Part("", "", None).netplan:
+            # A host without planned links has no file for them.
+            self._built.parts.remove(self._links)
         return self._built
 
     def _attached(self) -> list[tuple[Mapping[str, Any], Network, str | None]]:

@@ -42,7 +42,7 @@ def _segments(model: Model, planned: Planned) -> Iterable[Sequence[str]]:
     for network in model.networks.values():
         rows = planned.ledger.addresses.get(network.name, {})
         for segment in network.segments:
-            size, used = utilisation(segment, rows)
+            used, free = utilisation(segment, rows)
             yield (
                 network.name,
                 segment.name,
@@ -51,7 +51,7 @@ def _segments(model: Model, planned: Planned) -> Iterable[Sequence[str]]:
                 str(segment.cidr),
                 str(segment.mtu),
                 str(used),
-                str(size - used) if size < _COUNTED else "plenty",
+                str(free) if free < _COUNTED else "plenty",
             )
 
 

@@ -76,7 +76,7 @@ class TestTheNextFreeAddress:
     def test_is_given_once_where_ranges_overlap(self) -> None:
         of = segment(ranges=["192.0.2.10-192.0.2.12", "192.0.2.11-192.0.2.13"])
         assert len(set(given(allocate(claims("abcd", of), Ledger())).values())) == 4
-        assert utilisation(of, {}) == (4, 0)
+        assert utilisation(of, {}) == (0, 4)
 
     def test_passes_over_what_is_held_excluded_or_reserved(self) -> None:
         of = segment(

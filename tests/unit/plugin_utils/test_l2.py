@@ -437,7 +437,7 @@ class TestTheWayOut:
             ({"bonds": {"bond0": {"mtu": "big"}}}, "bonds.bond0.mtu", "is not a whole number"),
             ({"vlans": {"v": {"link": ["a"]}}}, "vlans.v.link", "is not a string"),
             ({"vlans": {"v": "bond0"}}, "vlans.v", "is not a dictionary"),
-            ({"bonds": {"b": {"interfaces": 3}}}, "bonds.b.interfaces", "is not a list"),
+            ({"bonds": {"b": {"interfaces": {"a": 1}}}}, "bonds.b.interfaces", "is not a list"),
             (
                 {"bonds": {"bond0": {"addresses": "10.0.0.1/24"}}},
                 "bonds.bond0.addresses",
@@ -508,3 +508,9 @@ class TestExpectations:
         intent.template("w1")["netplan"] = {"vlans": vlans}
         expect = plan(intent).hosts["w1"]["expect"]
         assert "bond0.201" not in {item["link"] for item in expect["routes"]}
+
+
+def test_a_host_without_planned_links_has_no_file_for_them() -> None:
+    intent = good_intent()
+    intent.hosts["cp1"]["underlay_l2_template"] = {}
+    assert plan(intent).hosts["cp1"]["files"] == []

@@ -139,7 +139,6 @@ def test_another_spelling_of_an_address_is_the_same_address() -> None:
         (text("    10: a\n    192.0.2.1 a\n"), "could not find expected ':'"),
         (text("    192.0.2.1: a\n    192.0.2.1: b\n"), "192.0.2.1 is there twice"),
         (text('    "fd21::1": a\n    "fd21:0::1": b\n'), "fd21::1 is there twice"),
-        (text("    192.0.2.1: a\n<<<<<<< ours\n    192.0.2.2: b\n"), "line"),
         ("format: 1\x00", "control characters"),
         ("format: 1\nversion: 1\naddresses: *all\n", "undefined alias"),
         ("format: 1\nversion: 1\naddresses: {? [a] : {}}\n", "unhashable"),
@@ -154,6 +153,12 @@ def test_a_damaged_text_is_refused_in_one_clear_line(damaged: str, why: str) -> 
     assert why in message
     assert message.endswith("Restore it from version control.")
     assert "\n" not in message
+
+
+def test_the_marks_of_a_merge_are_told_with_the_way_out() -> None:
+    conflict = "<<<<<<< ours\n    192.0.2.1: a\n=======\n    192.0.2.1: b\n>>>>>>> theirs\n"
+    with pytest.raises(LedgerError, match="marks of a merge conflict.*Keep both sides' lines"):
+        from_text(text(conflict), "store/ledger.yml")
 
 
 @given(st.integers(0, 400), st.data())

@@ -34,6 +34,8 @@ _IP_MTU_DISCOVER = 10
 _IP_PMTUDISC_PROBE = 3
 _IP_RECVERR = 11
 _IP_PKTINFO = 8
+_IP_RECVFRAGSIZE = 25
+_IPV6_RECVFRAGSIZE = 77
 _ICMP_FILTER = 1
 _SOL_RAW = 255
 _IPV6_MTU_DISCOVER = 23
@@ -44,6 +46,10 @@ _IPV6_PMTUDISC_PROBE = 3
 _ICMPV6_FILTER = 1
 _RECEIVE_BYTES = 65536
 _BUFFER_BYTES = 1 << 20
+_FRAGMENT_MARKS = {
+    (socket.IPPROTO_IP, _IP_RECVFRAGSIZE),
+    (socket.IPPROTO_IPV6, _IPV6_RECVFRAGSIZE),
+}
 # Room in the neighbour table or in a queue was short: later it will be there.
 _TRANSIENT = {errno.ENOBUFS, errno.EAGAIN, errno.ENOMEM}
 
@@ -58,7 +64,8 @@ class Sent:
     refused: str = ""
 
 
-Received = Callable[[IPAddress, Echo], None]
+# From whom, what, and the size of the biggest fragment when it came in several (else 0).
+Received = Callable[[IPAddress, Echo, int], None]
 
 
 class IcmpChannel:
@@ -97,7 +104,7 @@ class IcmpChannel:
         """Hand on everything that has arrived about requests of this channel."""
         while True:
             try:
-                packet, sender = self.socket.recvfrom(_RECEIVE_BYTES)
+                packet, control, _flags, sender = self.socket.recvmsg(_RECEIVE_BYTES, 512)
             except BlockingIOError:
                 return
             except OSError:
@@ -107,7 +114,8 @@ class IcmpChannel:
             read = read_icmp4 if self.family == 4 else read_icmp6
             echo = read(packet, TOKEN_SIZE)
             if echo and echo.identifier == self._identifier and echo.token in {b"", self._token}:
-                received(ipaddress.ip_address(sender[0].partition("%")[0]), echo)
+                told_by = ipaddress.ip_address(sender[0].partition("%")[0])
+                received(told_by, echo, _fragment_size(control))
 
     def close(self) -> None:
         """Close the socket."""
@@ -130,6 +138,14 @@ class IcmpChannel:
                 self.socket.recvmsg(_RECEIVE_BYTES, 512, socket.MSG_ERRQUEUE)
 
 
+def _fragment_size(control: list[tuple[int, int, bytes]]) -> int:
+    """The kernel tells it for packets that it has put together again."""
+    for level, kind, data in control:
+        if (level, kind) in _FRAGMENT_MARKS and len(data) >= 4:
+            return int(struct.unpack_from("=i", data)[0])
+    return 0
+
+
 def _refusal(error: OSError) -> Sent:
     if error.errno in _TRANSIENT:
         return Sent(busy=True)
@@ -150,6 +166,7 @@ def _open4() -> socket.socket:
     channel.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE)
     # without it the kernel drops requests silently when its neighbour table is full
     channel.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+    _tell_fragments(channel, socket.IPPROTO_IP, _IP_RECVFRAGSIZE)
     wanted = (ECHO_REPLY[4], UNREACHABLE[4], TIME_EXCEEDED[4])
     blocked = 0xFFFFFFFF & ~sum(1 << kind for kind in wanted)
     channel.setsockopt(_SOL_RAW, _ICMP_FILTER, struct.pack("=I", blocked))
@@ -161,9 +178,16 @@ def _open6() -> socket.socket:
     channel.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _IPV6_PMTUDISC_PROBE)
     channel.setsockopt(socket.IPPROTO_IPV6, _IPV6_DONTFRAG, 1)
     channel.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
+    _tell_fragments(channel, socket.IPPROTO_IPV6, _IPV6_RECVFRAGSIZE)
     wanted = {ECHO_REPLY[6], UNREACHABLE[6], V6_PACKET_TOO_BIG, TIME_EXCEEDED[6]}
     set_icmp6_filter(channel, wanted)
     return channel
+
+
+def _tell_fragments(channel: socket.socket, level: int, option: int) -> None:
+    # kernels before 4.7 do not know it: then only the way there is measured
+    with contextlib.suppress(OSError):
+        channel.setsockopt(level, option, 1)
 
 
 def set_icmp6_filter(channel: socket.socket, wanted: set[int]) -> None:

@@ -74,13 +74,14 @@ def _check_link(link: Link, host: HostState, tally: Tally, verdict: LinkVerdict)
     seen = host.links.get(link.name)
     problem = _problem(link, seen, host)
     if problem is None and link.type == "bond":
-        problem = _check_bond(link, host, tally)
-    if problem is not None or seen is None:
+        problem = _bond_problem(link, host)
+    if problem is None:
+        tally.passed(link.network)
+    else:
+        tally.found(problem)
+    if seen is None or (problem is not None and problem.severity == FAILED):
         verdict.broken.add(link.name)
-        if problem is not None:
-            tally.found(problem)
         return
-    tally.passed(link.network)
     _check_mtu(link, seen, tally, verdict)
 
 
@@ -114,8 +115,8 @@ def _master(name: str, host: HostState) -> str | None:
     return host.links[name].master if name in host.links else None
 
 
-def _check_bond(link: Link, host: HostState, tally: Tally) -> Finding | None:
-    """The finding that makes a bond useless; one that only weakens it goes to the tally."""
+def _bond_problem(link: Link, host: HostState) -> Finding | None:
+    """What makes a bond useless, or only weakens it."""
     bond = host.links[link.name]
     missing = {name: _member_problem(name, bond, host) for name in link.members}
     missing = {name: problem for name, problem in missing.items() if problem}
@@ -125,9 +126,7 @@ def _check_bond(link: Link, host: HostState, tally: Tally) -> Finding | None:
         return _finding(link, "bond", expected, seen)
     if not bond.up or not bond.carrier:
         return _finding(link, "bond", f"up with {expected}", "no carrier" if bond.up else "down")
-    if missing:
-        tally.found(_finding(link, "bond", expected, seen, DEGRADED))
-    return None
+    return _finding(link, "bond", expected, seen, DEGRADED) if missing else None
 
 
 def _member_problem(name: str, bond: SeenLink, host: HostState) -> str | None:

@@ -46,13 +46,15 @@ class Outcome:
     """What was learnt about a target.
 
     ``seconds`` is the round trip of the small request. ``passing`` is the biggest size in bytes
-    known to get through, ``settled`` tells that no bigger one does.
+    known to get through, ``settled`` tells that no bigger one does. ``fragments`` is the size of
+    the pieces in which the answer to the full size came back, 0 when it came whole.
     """
 
     probe: Probe
     seconds: float | None = None
     passing: int = 0
     settled: bool = False
+    fragments: int = 0
     reason: str = ""
     asked: bool = False
 
@@ -195,7 +197,7 @@ class Pinger:
         self._busy += 1
         self._loop.at(self._loop.now() + seconds, again)
 
-    def _received(self, sender: IPAddress, echo: Echo) -> None:
+    def _received(self, sender: IPAddress, echo: Echo, fragments: int) -> None:
         flight = self._flights.get((sender.version, echo.sequence))
         if flight is None:
             return
@@ -203,6 +205,8 @@ class Pinger:
             self._error(flight, echo)
         elif sender == flight.target.probe.address:
             self._take_off(sender.version, echo.sequence)
+            if flight.size == flight.target.probe.mtu:
+                flight.target.outcome.fragments = fragments
             self._answered(flight)
         self._launch()
 

@@ -168,12 +168,11 @@ def _judge_answers(outcomes: list[Outcome], standing: _Standing) -> None:
 
 def _judge_size(outcome: Outcome, standing: _Standing, findings: list[Finding]) -> None:
     probe = outcome.probe
-    if outcome.full:
+    if outcome.full and not outcome.fragments:
         standing.tally.passed(probe.network)
     elif probe.link in standing.links.narrow:
         standing.tally.hidden(probe.network)
     else:
-        at_least = "" if outcome.settled else "at least "
         findings.append(
             Finding(
                 network=probe.network,
@@ -181,9 +180,15 @@ def _judge_size(outcome: Outcome, standing: _Standing, findings: list[Finding]) 
                 severity=FAILED,
                 subject=probe.subject,
                 expected=f"{probe.mtu} bytes whole",
-                seen=f"{at_least}{outcome.passing} bytes",
+                seen=_size_seen(outcome),
             )
         )
+
+
+def _size_seen(outcome: Outcome) -> str:
+    if outcome.full:
+        return f"pieces of {outcome.fragments} bytes on the way back"
+    return f"{'' if outcome.settled else 'at least '}{outcome.passing} bytes"
 
 
 def _silence(outcome: Outcome) -> Finding:

@@ -87,7 +87,8 @@ def findings(report: dict[str, Any], **wanted: str) -> list[dict[str, Any]]:
     """Return the report's findings that have these values."""
     return [
         item
-        for item in report["findings"]
+        for host in report["hosts"]
+        for item in host["findings"]
         if all(item.get(key) == value for key, value in wanted.items())
     ]
 
@@ -188,7 +189,7 @@ def test_a_cut_link_of_the_bond_is_degraded_not_dead(site: Site) -> None:
 
     assert run.status == 0, run.output
     assert report["verdict"] == "degraded"
-    assert {item["host"] for item in report["findings"]} == {"w1"}
+    assert {item["host"] for item in findings(report)} == {"w1"}
     assert "enp0s4" in run.output
     assert strict.status == 2
 
@@ -230,24 +231,35 @@ def test_a_removed_network_leaves_nothing_behind_and_the_others_alone(site: Site
         assert _interfaces(site, host) == before[host]
 
 
-def test_a_foreign_file_for_a_planned_link_is_reported_and_left_alone(site: Site) -> None:
+def test_a_foreign_file_for_a_planned_link_is_reported_before_the_change(site: Site) -> None:
     foreign = "/etc/netplan/90-somebody.yaml"
     text = "network: {version: 2, ethernets: {enp0s3: {mtu: 1400}}}"
     site.lab.ssh("w1", f"umask 077; echo '{text}' > {foreign}")
     before = _interfaces(site, "w1")
+    variables = site.inventory / "group_vars" / "underlay.yml"
+    good = variables.read_text("utf-8")
+    intent = yaml.safe_load(good)
+    intent["underlay_networks"][0]["mtu"] = 1400
+    variables.write_text(yaml.safe_dump(intent), "utf-8")
     try:
-        run = site.play("apply.yml", "--limit", "w1")
+        planned = site.play("plan.yml")
+        refused = site.play("apply.yml", "--limit", "w1")
         kept = site.lab.ssh("w1", f"cat {foreign}").stdout.strip()
         after = _interfaces(site, "w1")
     finally:
         site.lab.ssh("w1", f"rm -f {foreign}")
+        variables.write_text(good, "utf-8")
+        restored = site.play("plan.yml"), site.play("apply.yml", "--limit", "w1")
 
-    assert run.status == 2, run.output
-    assert foreign in run.output
-    assert "60-underlay-links.yaml" in run.output
-    assert "enp0s3" in run.output
+    assert planned.status == 0, planned.output
+    assert refused.status == 2, refused.output
+    assert foreign in refused.output
+    assert "60-underlay-links.yaml" in refused.output
+    assert "enp0s3" in refused.output
     assert kept == text
     assert after == before
+    assert [run.status for run in restored] == [0, 0], restored[1].output
+    assert restored[1].changed == 0, "what was refused left something behind"
 
 
 def _interfaces(site: Site, host: str) -> dict[str, list[str]]:

@@ -174,6 +174,16 @@ class TestPathMtu:
             ("path_mtu", "fd09::1", f"{limit} bytes"),
         ]
 
+    def test_an_answer_that_comes_back_in_pieces_is_a_finding(self, net: Net) -> None:
+        # the way back is narrower than the way there: a drop on the way there is not to be seen
+        net.router.ip("link set r0 mtu 1496")
+        found = net.findings()
+        assert [check for check, _subject, _seen in found] == ["path_mtu"] * 4
+        assert {seen for _check, _subject, seen in found} == {
+            "pieces of 1492 bytes on the way back",  # IPv4: the payload goes in steps of 8
+            "pieces of 1496 bytes on the way back",
+        }
+
     def test_a_link_that_is_too_narrow_is_the_only_finding(self, net: Net) -> None:
         net.host.ip("link set lan mtu 1400")
         assert net.findings() == [("mtu", "lan", "1400")]

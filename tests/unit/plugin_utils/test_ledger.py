@@ -157,7 +157,7 @@ def test_a_damaged_text_is_refused_in_one_clear_line(damaged: str, why: str) -> 
 
 def test_the_marks_of_a_merge_are_told_with_the_way_out() -> None:
     conflict = "<<<<<<< ours\n    192.0.2.1: a\n=======\n    192.0.2.1: b\n>>>>>>> theirs\n"
-    with pytest.raises(LedgerError, match="marks of a merge conflict.*Keep both sides' lines"):
+    with pytest.raises(LedgerError, match=r"marks of a merge conflict.*Keep both sides' lines"):
         from_text(text(conflict), "store/ledger.yml")
 
 

@@ -13,13 +13,18 @@ short_description: Bring all staged netplan files to the host in one apply
 version_added: 0.1.0
 author: Underlay contributors (@underlay)
 description:
-  - Moves what M(underlay.cluster.netplan_stage) has staged for all roles to C(/etc/netplan), runs
-    C(netplan apply) once and remembers what was applied. Meant to be the one handler of a run.
+  - Moves what M(underlay.cluster.netplan_stage) has staged for all roles to C(/etc/netplan), brings
+    it to the links once and remembers what was applied. Meant to be the one handler of a run.
+  - Links whose settings stay are left alone, a NIC with DHCP keeps its lease. systemd-networkd is
+    told what has changed; C(netplan apply), which sets up every link again, is run only for what
+    networkd cannot do (NetworkManager's links, renamed NICs, services), or when that fails.
   - Virtual links (VLANs, bonds, bridges and others) that our files no longer define are deleted;
     those of which something changes that is fixed at creation (kind, VLAN id, parent, bond mode and
-    parameters) are made anew. netplan does neither by itself.
-  - When netplan refuses the files, nothing is written. When C(netplan apply) fails, the previous
-    files are put back and applied, and the module fails.
+    parameters) are made anew. A NIC that is no longer a member leaves its bond. netplan does none
+    of this by itself. When a link keeps its name and gets another VLAN id, systemd-networkd is
+    restarted, because it remembers the old one; addresses and leases stay.
+  - When netplan refuses the files, nothing is written. When applying fails, the previous files are
+    put back and applied, and the module fails.
   - A run that dies on the way is completed by the next one.
 options:
   assume_staged:

@@ -85,9 +85,9 @@ def _shape(path: str, spec: Spec) -> Schema:
     if kind in ("list", "dict"):
         shape = _list(path, spec) if kind == "list" else _dict(path, spec)
         others = _text_instead(path, spec)
-        return _either([shape, *others, *[{"type": "null"} for _ in nothing]])
+        return _either([shape, *others, *[{"type": "null"} for _unused in nothing]])
     if "choices" in spec:
-        also = [{"type": "null"} for _ in nothing]
+        also = [{"type": "null"} for _unused in nothing]
         return _either([{"enum": spec["choices"]}, *_jinja(path), *also])
     types, pattern = {
         "int": (["integer", "string"], _WHOLE),

@@ -75,7 +75,7 @@ def _as_markdown(mark: str, body: str) -> str:
     if mark in ("B", "I"):
         return f"**{text}**" if mark == "B" else f"*{text}*"
     if mark in ("M", "P") and body.startswith(OURS):
-        name, _, kind = body.removeprefix(OURS).partition("#")
+        name, _unused, kind = body.removeprefix(OURS).partition("#")
         return f"[`{text}`]({kind or 'module'}_{name}.md)"
     if mark in ("U", "L"):
         return f"[{text}]({address})"
@@ -85,7 +85,7 @@ def _as_markdown(mark: str, body: str) -> str:
 def _parts(mark: str, body: str) -> tuple[str, str]:
     """What a mark shows, and where it leads."""
     if mark == "L":
-        text, _, address = body.rpartition(",")
+        text, _unused, address = body.rpartition(",")
         return text.strip(), address.strip()
     if mark == "P":
         return body.partition("#")[0], ""

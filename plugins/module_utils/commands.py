@@ -35,7 +35,6 @@ class Runner(Protocol):
 
     def __call__(self, argv: Sequence[str], timeout: float) -> Completed:
         """Run ``argv`` for at most ``timeout`` seconds."""
-        ...
 
 
 def run(argv: Sequence[str], timeout: float) -> Completed:

@@ -32,7 +32,6 @@ class Failing(Protocol):
 
     def fail_json(self, msg: str, **kwargs: object) -> NoReturn:
         """End the run with this message."""
-        ...
 
 
 @contextlib.contextmanager

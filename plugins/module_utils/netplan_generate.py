@@ -40,7 +40,6 @@ class Generator(Protocol):
 
     def __call__(self, root: Path) -> Completed:
         """Generate below ``root`` from the netplan files below it."""
-        ...
 
 
 def netplan_generate(root: Path | None = None) -> Completed:
@@ -145,7 +144,7 @@ def read_settings(text: str) -> tuple[Setting, ...]:
         if stripped.startswith("[") and stripped.endswith("]"):
             section = stripped[1:-1]
         elif stripped and stripped[0] not in "#;":
-            key, _, value = stripped.partition("=")
+            key, _unused, value = stripped.partition("=")
             settings.append((section, key.strip(), value.strip()))
     return tuple(settings)
 

@@ -57,23 +57,18 @@ class Host(Protocol):
 
     def links(self) -> dict[str, LiveLink]:
         """Every link by name."""
-        ...
 
     def release_member(self, name: str) -> None:
         """Take a NIC or link out of its bond or bridge."""
-        ...
 
     def delete_link(self, name: str) -> None:
         """Delete a virtual link; one that is gone already is fine."""
-        ...
 
     def apply(self, manner: Manner) -> None:
         """Bring the live files to the links; raises HostError when that fails."""
-        ...
 
     def wait_for(self, names: Iterable[str]) -> tuple[str, ...]:
         """Wait a bounded time until links with these names exist; those that still do not."""
-        ...
 
 
 class NetworkdHost:

@@ -42,7 +42,7 @@ class _Loader(_SafeLoader):
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+        for key in (key for key, _unused in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
                 wrong = f"{key.value} is there twice"
                 raise yaml.constructor.ConstructorError(None, None, wrong, key.start_mark)

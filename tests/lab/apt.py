@@ -73,7 +73,7 @@ def _deb822(text: str) -> list[Source]:
             if line[:1].isspace():
                 fields[key] = f"{fields.get(key, '')} {line.strip()}"
             elif ":" in line:
-                key, _, value = line.partition(":")
+                key, _unused, value = line.partition(":")
                 key = key.strip().lower()
                 fields[key] = value.strip()
         if "deb" not in fields.get("types", "").split() or fields.get("enabled", "yes") == "no":

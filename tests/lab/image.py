@@ -220,7 +220,7 @@ def loading_order(dependencies: str, wanted: tuple[str, ...]) -> list[str]:
     """
     needs: dict[str, list[str]] = {}
     for line in dependencies.splitlines():
-        path, _, rest = line.partition(":")
+        path, _unused, rest = line.partition(":")
         needs[path] = rest.split()
     by_name = {_module_name(path): path for path in needs}
     order: list[str] = []

@@ -205,7 +205,7 @@ class Lab:
         """
         self.paths.create()
         State(built).write(self.paths.state)
-        _, public = ssh.make_key(self.paths.data / "id_ed25519")
+        _unused, public = ssh.make_key(self.paths.data / "id_ed25519")
         known: dict[str, str] = {}
         for guest in guests:
             host = guest.host

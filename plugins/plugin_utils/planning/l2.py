@@ -273,10 +273,10 @@ class LinkBuilder:
             defined = [
                 (there, part)
                 for part in self._built.parts
-                for there, device, _ in definitions(part.netplan)
+                for there, device, _unused in definitions(part.netplan)
                 if device == name
             ]
-            for there in {there for there, _ in defined} - {section}:
+            for there in {there for there, _unused in defined} - {section}:
                 self._problem(path, name, f"is there already, in {there}", "Give it another name")
             here = [part for there, part in defined if there == section] or [self._links]
             self._define(here[-1], section, name, {}, path)

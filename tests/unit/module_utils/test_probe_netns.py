@@ -73,7 +73,7 @@ def asked(target: str, host: str | None, address: str, mtu: int = 1500) -> dict[
 
 @pytest.fixture
 def net() -> Iterator[Net]:
-    spaces = [Namespace() for _ in range(3)]
+    spaces = [Namespace() for _unused in range(3)]
     try:
         yield wired(*spaces)
     finally:
@@ -139,13 +139,13 @@ class TestReachability:
 
     def test_one_family_can_fail_alone(self, net: Net) -> None:
         net.far.sysctl("ipv6/conf/f0/disable_ipv6", "1")
-        assert [(check, subject) for check, subject, _ in net.findings()] == [
+        assert [(check, subject) for check, subject, _unused in net.findings()] == [
             ("peer", "far fd09:1::12")
         ]
 
     def test_a_silent_gateway_is_the_cause_for_the_peers_behind_it(self, net: Net) -> None:
         net.router.ip("addr flush dev r0")
-        found = [(check, subject) for check, subject, _ in net.findings()]
+        found = [(check, subject) for check, subject, _unused in net.findings()]
         assert found == [("gateway", "10.9.0.1"), ("gateway", "fd09::1")]
 
     def test_hidden_failures_are_counted(self, net: Net) -> None:

@@ -188,7 +188,7 @@ class Fleet(RuleBasedStateMachine):
 
     @rule(name=NAMES, rack=st.sampled_from(["r1", "r2"]))
     def add_host(self, name: str, rack: str) -> None:
-        owned = any(owner == name for _, _, owner in self.ledger.rows())
+        owned = any(owner == name for _unused, _unused, owner in self.ledger.rows())
         if name not in self.intent.hosts and not owned:
             self.intent.hosts[name] = {**self.template, "underlay_rack": rack}
             self._plan()
@@ -201,7 +201,9 @@ class Fleet(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
-        owners = sorted({owner for _, _, owner in self.ledger.rows()} - set(self.intent.hosts))
+        owners = sorted(
+            {owner for _unused, _unused, owner in self.ledger.rows()} - set(self.intent.hosts)
+        )
         if owners:
             name = data.draw(st.sampled_from(owners))
             self.ledger = self.ledger.without([name])
@@ -259,7 +261,7 @@ class Fleet(RuleBasedStateMachine):
     @invariant()
     def no_address_has_two_owners_and_no_owner_two_addresses(self) -> None:
         rows = list(self.ledger.rows())
-        assert max(Counter(address for _, address, _ in rows).values(), default=1) == 1
+        assert max(Counter(address for _unused, address, _unused in rows).values(), default=1) == 1
         held = Counter(
             (network, owner, ip_address(address).version) for network, address, owner in rows
         )
@@ -267,7 +269,7 @@ class Fleet(RuleBasedStateMachine):
 
     @invariant()
     def nothing_reserved_is_given(self) -> None:
-        for _, text, owner in self.ledger.rows():
+        for _unused, text, owner in self.ledger.rows():
             address = ip_address(text)
             if address.version == 6:
                 assert int(address) & 0xFFFF not in (0, 1), "anycast or gateway"
@@ -281,7 +283,7 @@ class Fleet(RuleBasedStateMachine):
     @invariant()
     def what_every_host_has_is_in_the_ledger(self) -> None:
         rows = set(self.ledger.rows())
-        for (name, network, _), text in self.promised.items():
+        for (name, network, _unused), text in self.promised.items():
             assert (network, text.split("/")[0], name) in rows
 
 

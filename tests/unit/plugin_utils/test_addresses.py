@@ -50,7 +50,7 @@ def held(**owners: str) -> Ledger:
 
 def given(allocation: Allocation) -> dict[str, str]:
     assert allocation.problems == []
-    return {owner: address for (owner, _, _), address in allocation.addresses.items()}
+    return {owner: address for (owner, _unused, _unused), address in allocation.addresses.items()}
 
 
 def complaints(allocation: Allocation) -> list[str]:
@@ -423,4 +423,6 @@ class TestAFleet:
         intent.hosts["a0"] = good_intent().hosts["cp1"]
         after = plan(intent, ledger).ledger
         assert set(ledger.rows()) < set(after.rows())
-        assert {owner for _, _, owner in set(after.rows()) - set(ledger.rows())} == {"a0"}
+        assert {owner for _unused, _unused, owner in set(after.rows()) - set(ledger.rows())} == {
+            "a0"
+        }

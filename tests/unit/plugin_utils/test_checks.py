@@ -53,7 +53,7 @@ class TestNames:
 
     @pytest.mark.parametrize("name", ["a/b", "..", "a b", "-a", "A" * 33, "ü", "a.b", "a\n"])
     def test_that_cannot_be_a_files_are_not(self, name: str) -> None:
-        path, value, _, right = one(network(segment(), name=name))
+        path, value, _unused, right = one(network(segment(), name=name))
         assert (path, value) == (f"underlay_networks[{name}].name", name)
         assert right == "Use letters, digits, _ and -, 32 at most"
 
@@ -120,7 +120,7 @@ class TestSubnets:
         networks = [
             network(segment(cidr=cidr), name=f"n{index}") for index, cidr in enumerate(cidrs)
         ]
-        path, value, wrong, _ = one(*networks)
+        path, value, wrong, _unused = one(*networks)
         assert path == f"underlay_networks[n{wrong_one}].segments[a].cidr"
         assert value == cidrs[wrong_one]
         assert wrong.startswith(f"overlaps {cidrs[1 - wrong_one]} of underlay_networks[n")
@@ -189,7 +189,7 @@ class TestGateways:
         assert check(network(*racks, kind=kind)) == []
 
     def test_are_needed_for_the_default_route(self) -> None:
-        path, _, wrong, _ = one(network(segment(), default_route=True))
+        path, _unused, wrong, _unused = one(network(segment(), default_route=True))
         assert path == f"{PATH}.segments[a].gateway"
         assert wrong == "is missing, and the network has the default route"
 
@@ -208,7 +208,7 @@ class TestNameServers:
         )
 
     def test_elsewhere_without_a_gateway_are_not(self) -> None:
-        path, value, wrong, _ = in_segment(nameservers=["192.0.2.53", "9.9.9.9"])
+        path, value, wrong, _unused = in_segment(nameservers=["192.0.2.53", "9.9.9.9"])
         assert (path, value) == ("nameservers[1]", "9.9.9.9")
         assert wrong.startswith("is outside of 192.0.2.0/24")
 
@@ -241,7 +241,7 @@ class TestRoutes:
 
     def test_by_another_next_hop_are_not(self) -> None:
         routes = [{"to": "10.0.0.0/8", "via": "198.51.100.1"}]
-        path, value, wrong, _ = in_segment(routes=routes)
+        path, value, wrong, _unused = in_segment(routes=routes)
         assert (path, value) == ("routes[0].via", "198.51.100.1")
         assert wrong.startswith("is an off-link next hop")
 
@@ -269,14 +269,14 @@ class TestSharedSegments:
                 ("b", "198.51.100.0/24", racks[1], "198.51.100.1"),
             )
         ]
-        path, _, wrong, _ = one(network(*segments))
+        path, _unused, wrong, _unused = one(network(*segments))
         assert path == f"{PATH}.segments[b].rack"
         assert "second IPv4 segment" in wrong
 
     @pytest.mark.parametrize(("key", "values"), [("vlan", (5, 6)), ("mtu", (1500, 9000))])
     def test_of_both_families_that_differ_are_not(self, key: str, values: tuple[int, int]) -> None:
         both = [segment(**{key: values[0]}), segment("b", "2001:db8::/64", **{key: values[1]})]
-        path, value, wrong, _ = one(network(*both))
+        path, value, wrong, _unused = one(network(*both))
         assert (path, value) == (f"{PATH}.segments[b].{key}", values[1])
         assert wrong.startswith(f"differs from a's ({values[0]})")
 
@@ -288,7 +288,7 @@ class TestTheApiEndpoint:
 
     def test_on_two_is_not_s4_7(self) -> None:
         other = segment(cidr="198.51.100.0/24")
-        path, _, wrong, _ = one(
+        path, _unused, wrong, _unused = one(
             network(segment(), kind="lcm", api_endpoint=True),
             network(other, kind="lcm", name="lcm2", api_endpoint=True),
         )

@@ -22,7 +22,7 @@ def templated(text: Any) -> Intent:
 
 
 def value(text: Any) -> Any:
-    (links, *_) = plan(templated(text)).hosts["w1"]["files"]
+    (links, *_unused) = plan(templated(text)).hosts["w1"]["files"]
     return links["netplan"]["network"]["ethernets"]["enp0s2"]["value"]
 
 

@@ -89,7 +89,7 @@ class TestAGroup:
 
     def test_has_whole_nics_even_if_the_expression_gives_some_keys(self) -> None:
         group = {"name": "uplink", "match": "[*].{name: name}", "count": 1}
-        chosen, _ = select([group], nics("eth0", mac="52:54:00:00:00:01"), "w1")
+        chosen, _unused = select([group], nics("eth0", mac="52:54:00:00:00:01"), "w1")
         assert chosen["uplink"][0]["mac"] == "52:54:00:00:00:01"
 
     def test_of_too_few_lists_those_it_matched_and_all_that_there_are(self) -> None:

@@ -111,7 +111,7 @@ class TestPurity:
 
     def test_a_plan_made_twice_of_one_model_is_the_same(self) -> None:
         intent = good_intent()
-        model, _ = read_intent(intent.fleet, intent.hosts)
+        model, _unused = read_intent(intent.fleet, intent.hosts)
         facts = {name: host.nics or () for name, host in model.hosts.items()}
         assert whole(make_plan(model, Ledger(), facts)) == whole(make_plan(model, Ledger(), facts))
 

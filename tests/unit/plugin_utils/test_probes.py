@@ -150,7 +150,7 @@ class TestTheProbesOfAPlan:
         }
 
     def test_go_from_the_hosts_own_address_and_link_at_the_paths_mtu(self) -> None:
-        (peer, _) = [
+        (peer, _unused) = [
             item
             for item in self.of("w1")
             if item["network"] == "storage_access" and item["target"] == "peer"

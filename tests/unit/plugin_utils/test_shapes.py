@@ -133,7 +133,7 @@ class TestBadValues:
         ]
 
     def test_under_unlike_keys_get_the_list(self) -> None:
-        ((_, _, right),) = bad(ITEM, {"name": "a", "zzz": 1})
+        ((_unused, _unused, right),) = bad(ITEM, {"name": "a", "zzz": 1})
         assert right == "The keys here are count, free, kind, name, quick, tags"
 
     def test_with_one_name_twice_are_told(self) -> None:
@@ -197,7 +197,7 @@ def test_a_shared_template_is_checked_once_and_told_for_every_host() -> None:
     shared = {"nics": [{"name": "uplink", "cuont": 2}]}
     for host in intent.hosts.values():
         host["underlay_l2_template"] = shared
-    _, problems = read_intent(intent.fleet, intent.hosts)
+    _unused, problems = read_intent(intent.fleet, intent.hosts)
     assert {item.host for item in problems} == set(intent.hosts)
     assert len(describe(problems).splitlines()) == 2
 

@@ -222,7 +222,7 @@ class TestLeftovers:
     ) -> None:
         store.write_ledger(ONE, 0)
 
-        def full(_: int) -> None:
+        def full(_unused: int) -> None:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(os, "fsync", full)

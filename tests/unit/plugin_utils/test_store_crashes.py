@@ -113,13 +113,13 @@ def test_the_ledger_of_a_killed_writer_is_the_old_one_or_the_new(tmp_path: Path)
 
     def write(pipe: int) -> None:
         while True:
-            ledger, _ = store.update(
+            ledger, _unused = store.update(
                 lambda ledger: (ledger.with_addresses(rows(ledger.version + 1)), None)
             )
             os.write(pipe, f"{ledger.version} ".encode())
 
     chance = random.Random(CHANCE)
-    for _ in range(KILLS):
+    for _unused in range(KILLS):
         promised = int(killed_at_random(write, chance)[-1])
         found = store.read_ledger()
         assert found.version in (promised, promised + 1)
@@ -143,7 +143,7 @@ def test_the_plan_of_a_killed_writer_is_whole_or_is_not_there(tmp_path: Path) ->
             os.write(pipe, b". ")
 
     chance = random.Random(CHANCE)
-    for _ in range(KILLS // 2):
+    for _unused in range(KILLS // 2):
         killed_at_random(partial(write, chance.randrange(PLANS_KEPT + 3)), chance)
         current = store.current_plan()
         assert current is not None

@@ -54,7 +54,7 @@ def running(pid_file: Path) -> int | None:
     except (OSError, ValueError):
         return None
     state, started = fields[0], fields[19]
-    ours = noted in ([], [started]) and f"{pid_file.parent}/" in words
+    ours = noted == [started] and f"{pid_file.parent}/" in words
     return int(pid) if ours and state != "Z" else None
 
 

@@ -247,8 +247,9 @@ class _Question:
         for match, (port, protocol, to_port, to_address) in found:
             reached = min(match, entered)
             if _covers(port, protocol, self.way):
+                # somebody may listen there, but not whom the port belongs to
                 why = f"a forward port of {owner} sends {port}/{protocol} elsewhere"
-                yield _Step(reached, False, why)
+                yield _Step(min(reached, Match.MAYBE), False, why)
             elif not to_address and to_port and _covers(to_port, protocol, self.way):
                 why = f"a forward port of {owner} brings {port}/{protocol} to it"
                 yield _Step(min(reached, Match.MAYBE), True, why)

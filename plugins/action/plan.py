@@ -64,6 +64,7 @@ class ActionModule(ActionBase):
         try:
             store = FolderStore(store_folder(variables, arguments["store"]))
             read = VariableReader(variables["hostvars"], (AnsibleError,)).read(_fleet(variables))
+            read.groups = variables["groups"]
             run = plan_fleet(read, store, preview)
         except IntentError as error:
             return {**result, "failed": True, "msg": str(error), "problems": _data(error.problems)}

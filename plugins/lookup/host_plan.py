@@ -43,6 +43,8 @@ _list:
   description:
     - One dictionary for each host. C(name), C(rack), C(nics), C(addresses), C(files) and C(expect)
       are the plan's; C(probes) are the answers that the host should get on its networks.
+    - C(firewall) has C(enabled), and if that is true C(zones), C(ipsets) and C(policies) as the
+      module M(underlay.cluster.firewalld) takes them, and C(reach), who may reach what.
   type: list
   elements: dict
 """
@@ -56,6 +58,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.place import (
     plan_folder,
     store_folder,
 )
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.firewall import complete
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.probes import probes
 from ansible_collections.underlay.cluster.plugins.plugin_utils.store import (
     StoreError,
@@ -76,9 +79,16 @@ class LookupModule(LookupBase):
         names = terms or [str(known["inventory_hostname"])]
         try:
             folder = plan_folder(known, store_folder(known, self.get_option("store")))
-            mesh = read_fleet(folder)["mesh"]
+            fleet = read_fleet(folder)
             parts = [read_host_part(folder, str(name)) for name in names]
         except StoreError as error:
             raise AnsibleLookupError(str(error)) from error
         peers = self.get_option("peers")
-        return [{**part, "probes": probes(mesh, part, peers)} for part in parts]
+        return [
+            {
+                **part,
+                "firewall": complete(part.get("firewall", {"enabled": False}), fleet),
+                "probes": probes(fleet["mesh"], part, peers),
+            }
+            for part in parts
+        ]

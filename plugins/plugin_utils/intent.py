@@ -5,13 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ansible_collections.underlay.cluster.plugins.plugin_utils.firewall_model import (
+    FIREWALL,
+    PODS,
+    Firewall,
+    FirewallReader,
+    PodNetwork,
+)
 from ansible_collections.underlay.cluster.plugins.plugin_utils.model import (
     Host,
     Model,
@@ -23,6 +30,9 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.model import (
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.checks import (
     check_networks,
 )
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.firewall_checks import (
+    check_firewall,
+)
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.macros import is_templated
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
 from ansible_collections.underlay.cluster.plugins.plugin_utils.shapes import (
@@ -33,7 +43,8 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.shapes import (
 
 ROLES = Path(__file__).parents[2] / "roles"
 # Variables of the fleet: the same for every host.
-FLEET_VARIABLES = ("underlay_networks", "underlay_vips")
+FLEET_VARIABLES = ("underlay_networks", "underlay_vips", FIREWALL, PODS)
+_NETWORKS = ("underlay_networks", "underlay_vips")
 # Variables of a host.
 HOST_VARIABLES = (
     "underlay_rack",
@@ -45,6 +56,7 @@ HOST_VARIABLES = (
 _READ_FIRST = {"nics": ("name", "match", "count"), "attach": ("network", "address")}
 
 Variables = Mapping[str, Any]
+Groups = Mapping[str, Iterable[str]]
 
 
 @cache
@@ -56,13 +68,16 @@ def intent_options() -> dict[str, Spec]:
     return options
 
 
-def read_intent(fleet: Variables, hosts: Mapping[str, Variables]) -> tuple[Model, list[Problem]]:
+def read_intent(
+    fleet: Variables, hosts: Mapping[str, Variables], groups: Groups | None = None
+) -> tuple[Model, list[Problem]]:
     """Return the model and everything that keeps the variables from being one.
 
     fleet: FLEET_VARIABLES; hosts: name -> HOST_VARIABLES. Templates are dictionaries here, already
-    loaded where the variable named a file. With problems, the model is of no use.
+    loaded where the variable named a file. groups: the inventory's groups with their hosts. With
+    problems, the model is of no use.
     """
-    return _IntentReader().read(fleet, hosts)
+    return _IntentReader().read(fleet, hosts, groups or {})
 
 
 class _IntentReader:
@@ -73,21 +88,46 @@ class _IntentReader:
         # Hosts of a group share one object; 1,000 hosts need not have it checked 1,000 times.
         self._checked: dict[tuple[str, int], tuple[object, Any, list[Problem]]] = {}
 
-    def read(self, fleet: Variables, hosts: Mapping[str, Variables]) -> tuple[Model, list[Problem]]:
-        raw = {name: self._shape(name, fleet.get(name)) for name in FLEET_VARIABLES}
+    def read(
+        self, fleet: Variables, hosts: Mapping[str, Variables], groups: Groups
+    ) -> tuple[Model, list[Problem]]:
+        raw = {name: self._shape(name, fleet.get(name)) for name in _NETWORKS}
         networks: dict[str, Network] = {}
         vips: tuple[Vip, ...] = ()
         if not self._problems:  # or there would be nothing to read values from
             networks = self._values.networks(raw["underlay_networks"])
             vips = self._values.vips(raw["underlay_vips"])
+        firewall, pod_network = self._firewall(fleet)
         members = {name: self._host(name, variables) for name, variables in hosts.items()}
-        model = Model(networks, vips, {name: host for name, host in members.items() if host})
+        everybody = frozenset(hosts)
+        model = Model(
+            networks,
+            vips,
+            {name: host for name, host in members.items() if host},
+            firewall,
+            pod_network,
+            {name: everybody.intersection(found) for name, found in groups.items()},
+            everybody,
+        )
         problems = self._problems + self._values.problems
         if problems:
-            # The planner will not see this model; what its networks lack besides is told now.
+            # The planner will not see this model; what it lacks besides is told now.
             told = {problem.path for problem in problems}
-            problems += [item for item in check_networks(networks) if item.path not in told]
+            more = check_networks(networks) + check_firewall(model)
+            problems += [item for item in more if item.path not in told]
         return model, problems
+
+    def _firewall(self, fleet: Variables) -> tuple[Firewall, PodNetwork | None]:
+        """Read both variables; of one that is not in its shape, no value is read."""
+        raw = {}
+        for name in (FIREWALL, PODS):
+            before = len(self._problems)
+            checked = self._shape(name, fleet.get(name))
+            raw[name] = checked if len(self._problems) == before else None
+        reader = FirewallReader()
+        found = reader.firewall(raw[FIREWALL]), reader.pod_network(raw[PODS])
+        self._problems += reader.problems
+        return found
 
     def _host(self, name: str, variables: Variables) -> Host | None:
         before = len(self._problems)

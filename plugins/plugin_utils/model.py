@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.underlay.cluster.plugins.plugin_utils.firewall_model import (
+    Firewall,
+    PodNetwork,
+)
 from ansible_collections.underlay.cluster.plugins.plugin_utils.ip import (
     Address,
     Range,
@@ -147,11 +151,19 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The whole intent. Networks and VIPs keep the order in which they are written."""
+    """The whole intent. Networks and VIPs keep the order in which they are written.
+
+    groups: the inventory's groups with their hosts of the fleet; everybody: the fleet's hosts,
+    those too that could not be read
+    """
 
     networks: Mapping[str, Network]
     vips: tuple[Vip, ...]
     hosts: Mapping[str, Host]
+    firewall: Firewall = field(default_factory=Firewall)
+    pod_network: PodNetwork | None = None
+    groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    everybody: frozenset[str] = frozenset()
 
 
 class Reader:

@@ -53,7 +53,7 @@ def plan_fleet(variables: FleetVariables, store: FolderStore, preview: Path | No
 
     preview: a scratch folder for the plan; then nothing is written to the store (check mode)
     """
-    model, problems = read_intent(variables.fleet, variables.hosts)
+    model, problems = read_intent(variables.fleet, variables.hosts, variables.groups)
     facts = _facts(variables, model, store.read_facts())
     if variables.problems or problems:
         found = _without_echo(variables, problems)

@@ -86,7 +86,10 @@ class ShapeChecker:
         if spec.get("required"):
             self.problems.append(Problem(place, None, "is missing", f"Give {_noun(spec)}"))
         default = spec.get("default")
-        return [] if default is None and spec.get("type") == "list" else default
+        if default is None:
+            return [] if spec.get("type") == "list" else None
+        # A default's own keys may have defaults too.
+        return self.check(spec, default, place)
 
     def _scalar(self, spec: Spec, kind: str, value: object, path: str) -> Any:
         try:

@@ -35,11 +35,13 @@ class FleetVariables:
     """What the planner reads.
 
     fleet, hosts: the variables by name; measured: host -> the NICs that it told in this run
+    groups: the inventory's groups with all their hosts
     """
 
     fleet: dict[str, Any] = field(default_factory=dict)
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
     measured: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    groups: Mapping[str, Iterable[str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
 

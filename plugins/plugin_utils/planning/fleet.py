@@ -39,6 +39,12 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.devices 
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.expectations import (
     expectations,
 )
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.firewall import (
+    FirewallPlanner,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.firewall_checks import (
+    check_firewall,
+)
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.host import HostView
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.l2 import (
     HostLinks,
@@ -97,6 +103,8 @@ class _Planner:
         self._routes = RouteTable(model.networks)
         self._problems = check_networks(model.networks) + check_vips(model.vips, model.networks)
         self._sound = not self._problems
+        self._problems += check_firewall(model)
+        self._links: dict[str, Mapping[str, str]] = {}
         # A network that is wrong in itself is told once, not on each of its hosts.
         self._unsound = {
             network.name
@@ -122,8 +130,20 @@ class _Planner:
         fleet = self._fleet(vips)
         if not self._problems:
             fleet["mesh"] = mesh(hosts, fleet)
+            self._firewalls(fleet, hosts)
         ledger = self._ledger if self._problems else allocation.ledger
         return Planned(fleet, hosts, ledger, self._problems, allocation.unclaimed)
+
+    def _firewalls(self, fleet: dict[str, Any], hosts: Mapping[str, dict[str, Any]]) -> None:
+        """Add the firewalls to the fleet's part and to each host's."""
+        if not self._model.firewall.enabled:
+            for part in hosts.values():
+                part["firewall"] = {"enabled": False}
+            return
+        planner = FirewallPlanner(self._model, hosts, self._links)
+        fleet["firewall"] = planner.fleet()
+        for name, part in hosts.items():
+            part["firewall"] = planner.host(name)
 
     def _vips(self, allocation: Allocation) -> dict[str, str]:
         found = {}
@@ -191,6 +211,7 @@ class _Planner:
             for segment in found
             if (network, segment.version) in addresses and network in built.links
         ]
+        self._links[name] = built.links
         return _part(host, chosen, data, built, expectations(whole, built.links))
 
     def _rendered(self, host: Host, macros: Macros) -> Mapping[str, Any] | None:

@@ -29,7 +29,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Union
 
-from .firewalld_rich_rule import End, RichRule, parse_rich_rule
+from .firewalld_rich_rule import End, RichRule, rich_rules_of
 
 Settings = dict[str, Any]
 _Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
@@ -131,6 +131,17 @@ def zones_of(rules: Rules, way: WayIn) -> list[str]:
     return list(dict.fromkeys(found + (bound or [rules.default_zone])))
 
 
+def trail(rules: Rules, way: WayIn) -> list[tuple[str, bool, int, str]]:
+    """All that the way may meet, in order: equal trails of two sets of rules mean equal answers."""
+    question = _Question(rules, way)
+    return [
+        (zone, step.accepts, int(step.match), step.why)
+        for zone in zones_of(rules, way)
+        for step in question.steps(zone, rules.zones.get(zone, {}))
+        if step.match != Match.NO
+    ]
+
+
 def carries(bindings: Iterable[str], interface: str) -> bool:
     """Whether one of a zone's interfaces is this one; ``eth+`` is all that begin with eth."""
     return any(
@@ -157,7 +168,7 @@ class _Question:
         settings = self.rules.zones.get(zone)
         if settings is None:
             return Answer(False, zone, "the zone's settings are not known", decided=False)
-        steps = list(self._steps(zone, settings))
+        steps = list(self.steps(zone, settings))
         last = next(step for step in steps if step.ends)
         skipped = [s for s in steps[: steps.index(last)] if s.match == Match.MAYBE]
         why = last.why
@@ -177,7 +188,7 @@ class _Question:
         # no address: a MAC address, which only the wire tells
         return self._in_network(network, self.source) if network else Match.MAYBE
 
-    def _steps(self, zone: str, settings: Settings) -> Iterator[_Step]:
+    def steps(self, zone: str, settings: Settings) -> Iterator[_Step]:
         """All rules in the order in which a packet meets them; the last one always ends."""
         yield from self._diversions(zone, settings)
         yield from self._policies(before=True)
@@ -240,7 +251,7 @@ class _Question:
         for port, protocol, to_port, to_address in settings.get("forward_ports", ()):
             family = "ipv6" if ":" in (to_address or "") else "ipv4"
             found.append((self._of_family(family), (port, protocol, to_port, to_address)))
-        for rule in _rich_rules(settings):
+        for rule in rich_rules_of(settings):
             if rule.element == "forward-port":
                 told = [rule.attributes.get(key, "") for key in _FORWARD_KEYS]
                 found.append((self._rich_ends(rule), told))
@@ -256,7 +267,7 @@ class _Question:
 
     def _body(self, owner: str, settings: Settings) -> Iterator[_Step]:
         """The rules of a zone or policy, without its target."""
-        rich = [(rule, self._rich_step(owner, rule)) for rule in _rich_rules(settings)]
+        rich = [(rule, self._rich_step(owner, rule)) for rule in rich_rules_of(settings)]
         acting = [(rule.priority, step) for rule, step in rich if step]
         yield from _by_priority(item for item in acting if item[0] < 0)
         level = [step for priority, step in acting if priority == 0]
@@ -420,18 +431,6 @@ def _in_any_order(steps: Iterable[_Step]) -> list[_Step]:
     if accepting:
         denying = [replace(step, match=Match.MAYBE) for step in denying]
     return denying + accepting
-
-
-def _rich_rules(settings: Settings) -> list[RichRule]:
-    return [_rich_rule(text) for text in settings.get("rich_rules", ())]
-
-
-def _rich_rule(text: str) -> RichRule:
-    try:
-        return parse_rich_rule(text)
-    except ValueError:
-        # a rule of a newer firewalld: it may deny everything
-        return RichRule(text=text, priority=-1, action="reject", limited=True)
 
 
 def _yes(matches: bool) -> Match:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 # firewalld.richlanguage(5): one element and one action at most; what logs decides nothing.
 ELEMENTS = (
@@ -63,6 +64,19 @@ def parse_rich_rule(text: str) -> RichRule:
         action=action,
         limited=action in limited,
     )
+
+
+def rich_rules_of(settings: Mapping[str, Any]) -> list[RichRule]:
+    """The rich rules of a zone or policy; one that nobody understands may deny everything."""
+    return [_understood(text) for text in settings.get("rich_rules", ())]
+
+
+def _understood(text: str) -> RichRule:
+    try:
+        return parse_rich_rule(text)
+    except ValueError:
+        # a rule of a newer firewalld; a limit makes it one that only may match
+        return RichRule(text=text, priority=-1, action="reject", limited=True)
 
 
 def _parts(text: str) -> tuple[dict[str, dict[str, str]], set[str]]:

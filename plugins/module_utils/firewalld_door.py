@@ -93,11 +93,13 @@ class Refused(FirewalldError):  # noqa: N818
 
     :param code: firewalld's own word, as "INVALID_ZONE" or "ZONE_CONFLICT"; "" where it gave none.
     :param message: a sentence with what firewalld said.
+    :param said: firewalld's own words alone, where they are known.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, said: str = "") -> None:
         super().__init__(message)
         self.code = code
+        self.said = said or message
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,12 @@ class Door:
     # --- writing ----------------------------------------------------------------------------------
 
     def write_permanent(self, kind: str, name: str, settings: Settings) -> None:
-        """Create an object, or change the given keys of the one that is there."""
+        """Create an object, or change the given keys of the one that is there.
+
+        What is not given for a new object is as firewalld makes it: a zone forwards within itself
+        (``forward`` is true), all else is as in SHAPES. An interface or source that another zone
+        has is refused for a zone that is there (ZONE_CONFLICT), and not seen for a new one.
+        """
         raise NotImplementedError
 
     def remove_permanent(self, kind: str, name: str) -> None:

@@ -168,9 +168,8 @@ class _Question:
         settings = self.rules.zones.get(zone)
         if settings is None:
             return Answer(False, zone, "the zone's settings are not known", decided=False)
-        steps = list(self.steps(zone, settings))
-        last = next(step for step in steps if step.ends)
-        skipped = [s for s in steps[: steps.index(last)] if s.match == Match.MAYBE]
+        *steps, last = _to_the_end(self.steps(zone, settings))
+        skipped = [step for step in steps if step.match == Match.MAYBE]
         why = last.why
         if not last.accepts and skipped:
             why += f"; {skipped[0].why}, but not for sure"
@@ -213,8 +212,7 @@ class _Question:
             if len(same) == 1:
                 yield from same[0]
             else:
-                firsts = (next((step for step in steps if step.ends), None) for steps in same)
-                yield from _in_any_order([step for step in firsts if step])
+                yield from _in_any_order([step for steps in same for step in _to_the_end(steps)])
 
     def _policy(self, name: str, settings: Settings) -> Iterator[_Step]:
         entered = self._enters(settings)
@@ -421,6 +419,14 @@ def _by_priority(steps: Iterable[tuple[int, _Step]]) -> Iterator[_Step]:
         chosen.setdefault(priority, []).append(step)
     for priority in sorted(chosen):
         yield from _in_any_order(chosen[priority])
+
+
+def _to_the_end(steps: Iterable[_Step]) -> Iterator[_Step]:
+    """The steps up to the first behind which nothing is to be counted on."""
+    for step in steps:
+        yield step
+        if step.ends:
+            return
 
 
 def _in_any_order(steps: Iterable[_Step]) -> list[_Step]:

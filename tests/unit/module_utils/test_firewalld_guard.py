@@ -420,6 +420,8 @@ def test_of_two_policies_of_one_priority_the_deny_is_taken_for_the_first() -> No
     answer = ask({}, {"a": policy(-1, target="ACCEPT"), "b": policy(-1, target="DROP")})
     assert (answer.open, answer.decided) == (False, False)
     assert ask({}, {"a": policy(-1, target="ACCEPT"), "b": policy(-1)}).open
+    doubt = ask({}, {"a": policy(-1, services=["from-some"]), "b": policy(-1)})
+    assert (doubt.open, doubt.decided) == (False, False)
 
 
 def test_a_policy_that_continues_leaves_the_decision_to_the_zone() -> None:

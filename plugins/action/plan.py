@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.underlay.cluster.plugins.plugin_utils.difference import (
+    fleet_difference,
     host_difference,
     ledger_difference,
 )
@@ -36,7 +38,9 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import (
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.store import (
     FolderStore,
+    StoredPlan,
     StoreError,
+    read_fleet,
     read_host_part,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.variables import VariableReader
@@ -91,15 +95,20 @@ def _differences(run: PlanningRun) -> Iterator[dict[str, str]]:
     yield from ledger_difference(run.ledger_before, run.planned.ledger)
     if run.plan_before is not None and run.plan_before.sha256 == run.stored.sha256:
         return
-    for name, part in run.planned.hosts.items():
-        before = {}
-        if run.plan_before is not None:
-            try:
-                before = read_host_part(run.plan_before.folder, name)
-            except StoreError:
-                before = {}
-        # As it was stored: plain data, without what Ansible hangs onto strings.
-        yield from host_difference(name, before, json.loads(json.dumps(part)))
+    # As it was stored: plain data, without what Ansible hangs onto strings.
+    fleet, hosts = json.loads(json.dumps([run.planned.fleet, run.planned.hosts]))
+    yield from fleet_difference(_before(run.plan_before, read_fleet), fleet)
+    for name, part in hosts.items():
+        before = _before(run.plan_before, partial(read_host_part, host=name))
+        yield from host_difference(name, before, part)
+
+
+def _before(plan: StoredPlan | None, read: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """Return a part of the last plan; empty where there is none."""
+    try:
+        return read(plan.folder) if plan else {}
+    except StoreError:
+        return {}
 
 
 def _data(problems: list[Problem]) -> list[dict[str, str]]:

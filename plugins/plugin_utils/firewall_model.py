@@ -161,18 +161,18 @@ class FirewallReader:
         return found
 
     def _subnets(self, items: Sequence[str], path: str) -> tuple[Cidr, ...]:
-        # Whoever writes one subnet as text looks for it by that path.
-        several = len(items) > 1
-        read = [
-            self._one(parse_network, text, f"{path}[{index}]" if several else path)
-            for index, text in enumerate(items)
-        ]
-        found = [subnet for subnet in read if subnet is not None]
-        for subnet in found:
-            if subnet.prefixlen == 0:
+        found = []
+        for index, text in enumerate(items):
+            # Whoever writes the pods' one subnet as text looks for it by that path.
+            alone = len(items) == 1 and path.startswith(PODS)
+            place = path if alone else f"{path}[{index}]"
+            subnet = self._one(parse_network, text, place)
+            if subnet is not None and subnet.prefixlen == 0:
                 right = "Name the subnets; for everybody, use open_ports"
-                self._problem(path, str(subnet), "is every address there is", right)
-        return tuple(subnet for subnet in found if subnet.prefixlen)
+                self._problem(place, text, "is every address there is", right)
+            elif subnet is not None:
+                found.append(subnet)
+        return tuple(found)
 
     def _check_prefix(self, prefix: int, pods: Iterable[Cidr]) -> None:
         for subnet in pods:

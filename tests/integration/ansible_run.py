@@ -40,7 +40,11 @@ def write_inventory(intent: Intent, folder: Path) -> Path:
     """Write an intent as an inventory folder, over one that may be there."""
     (folder / "group_vars").mkdir(parents=True, exist_ok=True)
     (folder / "group_vars" / "underlay.yml").write_text(_text(intent.fleet), "utf-8")
-    hosts = {"underlay": {"hosts": intent.hosts}}
+    groups = {
+        name: {"hosts": {host: {} for host in hosts if host in intent.hosts}}
+        for name, hosts in intent.groups.items()
+    }
+    hosts = {"underlay": {"hosts": intent.hosts}, **groups}
     (folder / "hosts.yml").write_text(_text(hosts), "utf-8")
     return folder
 

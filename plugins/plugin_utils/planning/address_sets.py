@@ -61,23 +61,29 @@ class Sets:
     members: Mapping[str, Mapping[int, Sequence[str]]]
 
     def families(self, name: str) -> list[int]:
-        """Return the families in which a set has members."""
+        """Return the families in which a set is there."""
+        if name == CLUSTER:
+            return list(_FAMILIES)
         return [version for version in _FAMILIES if self.members.get(name, {}).get(version)]
 
-    def name(self, name: str, version: int) -> str:
+    def half(self, name: str, version: int) -> str:
         """Return the name of a set's half; firewalld has one family in a set."""
         return name if version == 4 else f"{name}6"
 
     def data(self) -> list[dict[str, Any]]:
-        """Return every set as the firewalld module takes it; one without members is absent."""
+        """Return every set as the firewalld module takes it; one without members is absent.
+
+        But for the one on the zone trusted, which is not ours alone: a source that names a set that
+        is gone keeps firewalld 1.3.3 from loading anything, while an empty set matches nothing.
+        """
         found = []
         for name in NAMES:
             for version, family in _FAMILIES.items():
-                item: dict[str, Any] = {"name": self.name(name, version)}
-                entries = self.members.get(name, {}).get(version)
-                if entries:
+                item: dict[str, Any] = {"name": self.half(name, version)}
+                if version in self.families(name):
+                    entries = list(self.members[name][version])
                     about = {"state": "present", "type": "hash:net", "family": family}
-                    item |= {**about, "entries": list(entries)}
+                    item |= {**about, "entries": entries}
                 else:
                     item["state"] = "absent"
                 found.append(item)

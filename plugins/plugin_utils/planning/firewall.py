@@ -116,12 +116,9 @@ class FirewallPlanner:
             ports, rules, rows = self._rules(name, zone.kind)
             zones.append(_zone_data(zone, ports, rules))
             reach += [{**row, "networks": zone.networks} for row in rows]
-        trusted = [
-            f"ipset:{self._sets.name(CLUSTER, version)}" for version in self._sets.families(CLUSTER)
-        ]
-        if trusted:
-            # A zone of firewalld's own: what others have put there stays.
-            zones.append({"name": "trusted", "exclusive": False, "sources": trusted})
+        # A zone of firewalld's own: what others have put there stays.
+        trusted = {"state": "present", "exclusive": False, "sources": self._halves(CLUSTER)}
+        zones.append({"name": "trusted", **trusted})
         return {
             "enabled": True,
             "zones": zones,
@@ -168,22 +165,24 @@ class FirewallPlanner:
 
     def _rich_rules(self, opening: Opening) -> Iterator[str]:
         for version in self._sets.families(opening.source) if opening.source else ():
-            source = f'source ipset="{self._sets.name(opening.source, version)}"'
+            source = f'source ipset="{self._sets.half(opening.source, version)}"'
             for item in opening.items:
                 if what := _element(item, version):
                     yield f'rule family="ipv{version}" {source} {what} accept'
+
+    def _halves(self, name: str) -> list[str]:
+        """Return a set's names as firewalld has them for sources."""
+        families = self._sets.families(name)
+        return [f"ipset:{self._sets.half(name, version)}" for version in families]
 
     def _rows(self, zone: str, openings: Iterable[Opening]) -> Iterator[Reach]:
         for opening in openings:
             if not opening.source:
                 yield reach_row(zone, opening.who, [], opening.items, opening.why)
-            elif families := self._sets.families(opening.source):
-                names = [
-                    f"ipset:{self._sets.name(opening.source, version)}" for version in families
-                ]
+            elif names := self._halves(opening.source):
                 yield reach_row(zone, opening.who, names, opening.items, opening.why)
         # firewalld lets ICMP into every zone that has not the target DROP, REJECT or ACCEPT.
-        yield reach_row(zone, Who.ANYONE.value, [], (ICMP,), "target default of firewalld's zones")
+        yield reach_row(zone, Who.ANYONE.value, [], (ICMP,), "firewalld, zones of target default")
 
 
 def complete(firewall: Mapping[str, Any], fleet: Mapping[str, Any]) -> dict[str, Any]:
@@ -269,7 +268,7 @@ def _opening_of(row: Row, model: Model, roles: Roles) -> Opening | None:
             f"clients of {row.component}" if row.source is Who.CLIENTS else f"{row.component} hosts"
         )
     source = asking[row.source]
-    return Opening(row.items, where[row.on], kinds, source, who, f"{row.name} ({row.cite})")
+    return Opening(row.items, where[row.on], kinds, source, who, f"port catalogue: {row.name}")
 
 
 def _ports(openings: Iterable[Opening]) -> list[str]:

@@ -56,7 +56,7 @@ def forwarding_policy(model: Model, sets: Sets) -> dict[str, Any]:
     if model.firewall.trust_hosts or pods is None or not _hosts_keep_their_addresses(pods):
         return {"name": POLICY, "state": "absent"}
     rules = [
-        f'rule family="ipv{subnet.version}" source ipset="{sets.name(HOSTS, subnet.version)}" '
+        f'rule family="ipv{subnet.version}" source ipset="{sets.half(HOSTS, subnet.version)}" '
         f'destination address="{subnet}" accept'
         for subnet in pods.pods
         if subnet.version in sets.families(HOSTS)

@@ -11,8 +11,8 @@ from typing import Any
 from ansible_collections.underlay.cluster.plugins.plugin_utils.model import Model
 
 # What stands in the column of networks for a row that holds whatever the packet comes in by.
-EVERY_NETWORK = "any"
-_HEADINGS = ("NETWORK", "WHO", "MAY REACH", "BECAUSE OF")
+EVERY_NETWORK = "any network"
+HEADINGS = ("WHO", "MAY REACH", "BECAUSE OF")
 # IP protocols that people know by name (IANA, Assigned Internet Protocol Numbers).
 _PROTOCOLS = {"4": "IP-in-IP", "50": "ESP", "icmp": "ICMP"}
 
@@ -45,7 +45,13 @@ def reach_of_fleet(model: Model, policy: Mapping[str, Any]) -> list[Reach]:
     if firewall.trust_hosts:
         why = "between_hosts: all"
         rows.append(
-            reach_row("trusted", "cluster hosts", ["ipset:underlay-cluster"], everything, why)
+            reach_row(
+                "trusted",
+                "cluster hosts",
+                ["ipset:underlay-cluster", "ipset:underlay-cluster6"],
+                everything,
+                why,
+            )
         )
     for who, subnets in (("pods", pods.pods), ("services", pods.services)) if pods else ():
         texts = [str(subnet) for subnet in subnets]
@@ -55,7 +61,15 @@ def reach_of_fleet(model: Model, policy: Mapping[str, Any]) -> list[Reach]:
         rows.append(reach_row("trusted", str(subnet), [str(subnet)], everything, why))
     if policy["state"] == "present":
         why = f"policy {policy['name']}"
-        rows.append(reach_row("", "cluster hosts", ["ipset:underlay-hosts"], ["its pods"], why))
+        rows.append(
+            reach_row(
+                "",
+                "cluster hosts",
+                ["ipset:underlay-hosts", "ipset:underlay-hosts6"],
+                ["its pods"],
+                why,
+            )
+        )
     if pods:
         # kube-proxy and portmap translate before firewalld is asked, and it accepts what is
         # translated: closing their ports in a zone has no effect.
@@ -78,22 +92,31 @@ def grouped(parts: Mapping[str, Mapping[str, Any]]) -> list[tuple[list[str], Row
 
 
 def reach_lines(rows: Rows) -> Iterator[str]:
-    """Yield the table as lines of text; networks with equal rows share them."""
-    table = [_HEADINGS, *shown_rows(rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for cells in table:
-        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        yield "  ".join(padded).rstrip()
+    """Yield the tables as lines of text: one for each set of networks with the same rows."""
+    tables = reach_tables(rows)
+    whole = [HEADINGS, *(cells for table in tables.values() for cells in table)]
+    widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
+    for networks, table in tables.items():
+        yield networks
+        for cells in (HEADINGS, *table):
+            padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+            yield f"  {'  '.join(padded)}".rstrip()
 
 
-def shown_rows(rows: Rows) -> Iterator[tuple[str, str, str, str]]:
-    """Yield (networks, who, what, why) as people read it; a row of several zones is shown once."""
-    merged: dict[tuple[str, str, str], list[str]] = {}
+def reach_tables(rows: Rows) -> dict[str, list[tuple[str, str, str]]]:
+    """Return the rows as people read them: networks, comma-separated -> [(who, what, why)].
+
+    Networks with equal rows share a table.
+    """
+    of_network: dict[str, list[tuple[str, str, str]]] = {}
     for row in rows:
-        key = row["who"], ", ".join(row["what"]), row["why"]
-        merged.setdefault(key, []).extend(_networks(row))
-    for (who, what, why), networks in merged.items():
-        yield ", ".join(dict.fromkeys(networks)), who, what, why
+        cells = row["who"], ", ".join(row["what"]), row["why"]
+        for network in _networks(row):
+            of_network.setdefault(network, []).append(cells)
+    shared: dict[tuple[tuple[str, str, str], ...], list[str]] = {}
+    for network, table in of_network.items():
+        shared.setdefault(tuple(table), []).append(network)
+    return {", ".join(networks): list(table) for table, networks in shared.items()}
 
 
 def _networks(row: Mapping[str, Any]) -> Iterable[str]:

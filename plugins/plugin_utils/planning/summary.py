@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.underlay.cluster.plugins.plugin_utils.ledger import Ledger
 from ansible_collections.underlay.cluster.plugins.plugin_utils.model import Model
@@ -14,8 +14,15 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.addresse
     utilisation,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.fleet import Planned
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.reach import (
+    grouped,
+    reach_lines,
+)
 
 ROWS_SHOWN = 20
+# Hosts of one role and of the same networks share a table; nobody reads more of them in a summary.
+TABLES_SHOWN = 4
+HOSTS_SHOWN = 6
 # Above a segment's round number nobody reads the digits; an IPv6 /64 has 19 of them.
 _COUNTED = 10**9
 
@@ -32,6 +39,7 @@ def summary(model: Model, planned: Planned, before: Ledger) -> str:
         f"VIP {vip['name']}: {vip['address']} on {vip['network']}, by {vip['mode']}"
         for vip in planned.fleet["vips"]
     ]
+    lines += _firewalls(planned)
     lines += _changes(before, planned.ledger)
     lines += _unclaimed(planned.unclaimed)
     return "\n".join(lines)
@@ -62,6 +70,21 @@ def _table(rows: Iterable[Sequence[str]]) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+
+
+def _firewalls(planned: Planned) -> Iterator[str]:
+    """Yield who may reach what, once for hosts with the same table."""
+    groups = grouped(planned.hosts)
+    for hosts, rows in groups[:TABLES_SHOWN]:
+        more = len(hosts) - HOSTS_SHOWN
+        names = ", ".join(hosts[:HOSTS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        yield f"Who may reach what on {names}:"
+        yield from (f"  {line}" for line in reach_lines(rows))
+        yield ""
+    if len(groups) > TABLES_SHOWN:
+        left = sum(len(hosts) for hosts, _rows in groups[TABLES_SHOWN:])
+        yield f"{left} more hosts with tables of their own; --diff shows those that change."
+        yield ""
 
 
 def _changes(before: Ledger, after: Ledger) -> list[str]:

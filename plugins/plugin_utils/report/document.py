@@ -32,6 +32,7 @@ def document(verdict: Verdict, at: str) -> dict[str, Any]:
         "verdict": str(verdict.state),
         "counts": counts(verdict),
         "hosts": [_host(row, findings.get(row.name, [])) for row in verdict.rows],
+        "reach": [{"hosts": item.hosts, "rows": item.rows} for item in verdict.reach],
     }
 
 

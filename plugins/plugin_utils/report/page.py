@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.reach import (
+    HEADINGS,
+    reach_tables,
+)
 from ansible_collections.underlay.cluster.plugins.plugin_utils.report.answers import Finding
 from ansible_collections.underlay.cluster.plugins.plugin_utils.report.markup import (
     Markup,
@@ -24,6 +28,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.report.verdict im
     LINKS,
     Cell,
     Group,
+    Reach,
     Row,
     Verdict,
 )
@@ -52,7 +57,8 @@ def page(verdict: Verdict, at: str) -> str:
         # The style is a constant of ours and would not survive being escaped.
         tag("style", Markup(STYLE)),
     )
-    main = tag("main", _summary(verdict, at), _findings(verdict), _hosts(verdict), _racks(verdict))
+    parts = (_summary(verdict, at), _findings(verdict), _hosts(verdict), _reach(verdict))
+    main = tag("main", *parts, _racks(verdict))
     whole = tag("html", head, tag("body", main), lang="en")
     return f"<!DOCTYPE html>\n{whole}\n"
 
@@ -190,6 +196,31 @@ def _cell(cell: Cell | None) -> Markup:
         told.append(tag("small", f"{rtt:.2f} ms"))
     title = f"{cell.count.checks} checks" if cell.count else None
     return tag("td", *told, class_=CLASSES[state], title=title)
+
+
+def _reach(verdict: Verdict) -> Markup:
+    """Return who may reach what by the plan's firewalls; nothing where there are none."""
+    if not verdict.reach:
+        return join()
+    told = "By the plan's host firewalls; verify does not try the ports."
+    tables = (_reach_of(item) for item in verdict.reach)
+    return tag("section", tag("h2", "Who may reach what"), tag("p", told, class_="soft"), *tables)
+
+
+def _reach_of(item: Reach) -> Markup:
+    more = len(item.hosts) - HOSTS_SHOWN
+    names = ", ".join(item.hosts[:HOSTS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    headings = tuple(heading.capitalize() for heading in HEADINGS)
+    tables = [
+        _table(
+            "reach",
+            f"On {names}, by {networks}",
+            headings,
+            (tag("tr", *(tag("td", cell) for cell in cells)) for cells in rows),
+        )
+        for networks, rows in reach_tables(item.rows).items()
+    ]
+    return tag("details", tag("summary", names), *tables)
 
 
 def _racks(verdict: Verdict) -> Markup:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.underlay.cluster.plugins.plugin_utils.natural import natural_key
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.reach import grouped
 from ansible_collections.underlay.cluster.plugins.plugin_utils.report.answers import (
     Answer,
     Count,
@@ -72,11 +73,20 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """Hosts on which the same may be reached by the same. rows: as the plan has them."""
+
+    hosts: Sequence[str]
+    rows: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What verification came to.
 
     plan: the plan's SHA-256; state: OK, DEGRADED or FAILED; columns: LINKS and the networks that
     hosts are on; rows: one a host, in natural order; findings: worst first, then by host
+    reach: what the plan's firewalls let in, of the hosts that have one
     """
 
     plan: str
@@ -85,6 +95,7 @@ class Verdict:
     rows: Sequence[Row]
     findings: Sequence[Finding]
     hosts: Mapping[State, int] = field(default_factory=dict)
+    reach: Sequence[Reach] = ()
 
     @property
     def measured(self) -> int:
@@ -132,6 +143,12 @@ def judge(
         rows=rows,
         findings=sorted(found, key=_importance(order)),
         hosts=hosts,
+        reach=[
+            Reach(names, table)
+            for names, table in grouped(
+                {row.name: parts[row.name] for row in rows if row.name in parts}
+            )
+        ],
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Variables = dict[str, Any]
@@ -19,10 +19,11 @@ Variables = dict[str, Any]
 
 @dataclass
 class Intent:
-    """The variables of a fleet and of its hosts, as an inventory has them."""
+    """The variables of a fleet and of its hosts, as an inventory has them; and other groups."""
 
     fleet: Variables
     hosts: dict[str, Variables]
+    groups: dict[str, list[str]] = field(default_factory=dict)
 
     def network(self, name: str) -> Variables:
         return _named(self.fleet["underlay_networks"], name)
@@ -62,6 +63,7 @@ def good_intent() -> Intent:
             "w2": _host("r2", "lcm", "workload", "storage_access"),
             "st1": _host("r2", "lcm", "workload", "storage_access", "storage_replication"),
         },
+        groups={"control_plane": ["cp1"], "workers": ["w1", "w2", "st1"], "empty": []},
     )
 
 
@@ -217,6 +219,24 @@ def _ranges_of_two(intent: Intent) -> None:
     intent.segment("lcm", "r1").update(ranges=["10.21.1.10-10.21.1.11"])
 
 
+def _firewall(**values: Any) -> Callable[[Intent], object]:
+    return lambda intent: intent.fleet.update(underlay_firewalld={"enabled": True, **values})
+
+
+def _open(**values: Any) -> Callable[[Intent], object]:
+    good = {"port": "22", "protocol": "tcp", "roles": ["*"]}
+    return _firewall(open_ports=[good, {**good, **values}])
+
+
+def _pods(**values: Any) -> Callable[[Intent], object]:
+    good = {
+        "provider": "calico",
+        "pod_network_cidr": "172.31.0.0/16",
+        "service_cidr": "172.30.0.0/16",
+    }
+    return lambda intent: intent.fleet.update(underlay_pod_network={**good, **values})
+
+
 def _rename(host: str, old: str, new: str) -> Callable[[Intent], object]:
     def change(intent: Intent) -> None:
         nic = _named(intent.hosts[host]["underlay_nics"], old)
@@ -228,6 +248,8 @@ def _rename(host: str, old: str, new: str) -> Callable[[Intent], object]:
 _LCM = "underlay_networks[lcm].segments[r1]"
 _WORKLOAD = "underlay_networks[workload].segments[r1]"
 _TEMPLATE = "underlay_l2_template"
+_OPEN = "underlay_firewalld.open_ports[1]"
+_PODS = "underlay_pod_network"
 
 MUTATIONS: tuple[Mutation, ...] = (
     # Networks and segments
@@ -729,5 +751,202 @@ MUTATIONS: tuple[Mutation, ...] = (
         "underlay_rack",
         ("is not a string", "Give a string"),
         ("w1",),
+    ),
+    # The firewall and the pod network
+    Mutation(
+        "a port is 0",
+        _open(port=0),
+        f"{_OPEN}.port",
+        ("0", "is no port", "1 to 65535"),
+    ),
+    Mutation(
+        "a port is above the last one",
+        _open(port="65536"),
+        f"{_OPEN}.port",
+        ("65536", "1 to 65535"),
+    ),
+    Mutation(
+        "a range of ports runs backwards",
+        _open(port="80-79"),
+        f"{_OPEN}.port",
+        ("80-79", "write 79-80"),
+    ),
+    Mutation(
+        "a port is a service",
+        _open(port="ssh "),
+        f"{_OPEN}.port",
+        ("ssh", "a port like 80"),
+    ),
+    Mutation(
+        "a port is missing",
+        _open(port=None),
+        f"{_OPEN}.port",
+        ("is missing",),
+    ),
+    Mutation(
+        "a protocol is unknown",
+        _open(protocol="tcpp"),
+        f"{_OPEN}.protocol",
+        ("tcpp", "Did you mean tcp", "tcp, udp, sctp, dccp"),
+    ),
+    Mutation(
+        "a role is unknown",
+        _open(roles=["worker", "workerz"]),
+        f"{_OPEN}.roles[1]",
+        (
+            "workerz",
+            "neither a role nor a group",
+            "The roles are *, master, worker, control_plane, workers",
+        ),
+    ),
+    Mutation(
+        "a role is a group without hosts",
+        _open(roles=["empty"]),
+        f"{_OPEN}.roles[0]",
+        ("empty", "has no host of the fleet"),
+    ),
+    Mutation(
+        "a port is for no role",
+        _open(roles=[]),
+        f"{_OPEN}.roles",
+        ("is empty", "for every host"),
+    ),
+    Mutation(
+        "a kind of network is unknown",
+        _open(networks=["lcm", "storage_access"]),
+        f"{_OPEN}.networks[1]",
+        ("storage_access", "Did you mean storage", "pxe, lcm"),
+    ),
+    Mutation(
+        "nobody is a master",
+        lambda intent: (_firewall()(intent), intent.groups.pop("control_plane")),
+        "underlay_firewalld.groups.master",
+        ("has no host of the fleet", "groups are workers"),
+    ),
+    Mutation(
+        "a role stands for a group that is not there",
+        _firewall(groups={"worker": ["workers", "wrkers"]}),
+        "underlay_firewalld.groups.worker[1]",
+        ("wrkers", "is not a group of the inventory", "control_plane, empty, workers"),
+    ),
+    Mutation(
+        "a trusted subnet has host bits",
+        _firewall(trusted_subnets=["192.168.10.7/24"]),
+        "underlay_firewalld.trusted_subnets[0]",
+        ("192.168.10.7/24", "host bits", "192.168.10.0/24"),
+    ),
+    Mutation(
+        "everybody is trusted",
+        _firewall(trusted_subnets=["10.0.0.0/8", "0.0.0.0/0"]),
+        "underlay_firewalld.trusted_subnets[1]",
+        ("0.0.0.0/0", "is every address", "open_ports"),
+    ),
+    Mutation(
+        "the firewall has a misspelt key",
+        _firewall(open_port=[]),
+        "underlay_firewalld.open_port",
+        ("is not a known key", "Did you mean open_ports"),
+    ),
+    Mutation(
+        "what hosts may reach of each other is a word of its own",
+        _firewall(between_hosts="some"),
+        "underlay_firewalld.between_hosts",
+        ("some", "all, needed"),
+    ),
+    Mutation(
+        "a component is unknown",
+        _firewall(components=[{"name": "metalb"}]),
+        "underlay_firewalld.components[metalb].name",
+        ("metalb", "Did you mean metallb"),
+    ),
+    Mutation(
+        "a component is asked by nobody",
+        _firewall(components=[{"name": "node_exporter"}]),
+        "underlay_firewalld.components[node_exporter].clients",
+        ("nothing would be opened", "Name the subnets"),
+    ),
+    Mutation(
+        "a component has clients that it cannot have",
+        _firewall(components=[{"name": "typha", "clients": ["192.0.2.0/24"]}]),
+        "underlay_firewalld.components[typha].clients",
+        ("has no clients",),
+    ),
+    Mutation(
+        "a client is no address",
+        _firewall(components=[{"name": "metallb", "clients": ["monitoring"]}]),
+        "underlay_firewalld.components[metallb].clients[0]",
+        ("monitoring", "Give an address"),
+    ),
+    Mutation(
+        "PXE servers have no interface for it",
+        _firewall(components=[{"name": "pxe", "roles": ["control_plane"]}]),
+        "underlay_firewalld.components[pxe].name",
+        ("no host has an interface there", "underlay_firewalld.zones"),
+    ),
+    Mutation(
+        "a zone is unknown",
+        _firewall(zones=[{"kind": "pxee", "interfaces": ["enp0s2"]}]),
+        "underlay_firewalld.zones[0].kind",
+        ("pxee", "Did you mean pxe"),
+    ),
+    Mutation(
+        "a zone's interface has a name that is too long",
+        _firewall(zones=[{"kind": "pxe", "interfaces": ["an-interface-too-long"]}]),
+        "underlay_firewalld.zones[0].interfaces[0]",
+        ("an-interface-too-long", "15 signs at most"),
+    ),
+    Mutation(
+        "an interface is in two zones",
+        _firewall(zones=[{"kind": kind, "interfaces": ["enp0s2"]} for kind in ("pxe", "oob")]),
+        "underlay_firewalld.zones[1].interfaces[0]",
+        ("enp0s2", "is in zone pxe already"),
+    ),
+    Mutation(
+        "the pods' subnet has host bits",
+        _pods(pod_network_cidr="172.31.0.1/16"),
+        f"{_PODS}.pod_network_cidr",
+        ("172.31.0.1/16", "host bits", "172.31.0.0/16"),
+    ),
+    Mutation(
+        "the services' subnet has host bits",
+        _pods(service_cidr="172.30.0.1/16"),
+        f"{_PODS}.service_cidr",
+        ("172.30.0.1/16", "host bits"),
+    ),
+    Mutation(
+        "pods and services overlap",
+        _pods(service_cidr="172.31.128.0/20"),
+        f"{_PODS}.service_cidr",
+        ("172.31.128.0/20", "overlaps 172.31.0.0/16 of underlay_pod_network.pod_network_cidr"),
+    ),
+    Mutation(
+        "the pods' subnet overlaps a network",
+        _pods(pod_network_cidr="10.22.1.0/24"),
+        f"{_PODS}.pod_network_cidr",
+        ("10.22.1.0/24", "overlaps 10.22.1.0/24 of underlay_networks[workload].segments[r1]"),
+    ),
+    Mutation(
+        "pods have two subnets of a family",
+        _pods(pod_network_cidr=["172.31.0.0/16", "172.28.0.0/16"]),
+        f"{_PODS}.pod_network_cidr",
+        ("more than one IPv4 subnet",),
+    ),
+    Mutation(
+        "a slice is larger than the pods' subnet",
+        _pods(node_prefix=12),
+        f"{_PODS}.node_prefix",
+        ("12", "Give 16 to 30"),
+    ),
+    Mutation(
+        "a provider is unknown",
+        _pods(provider="calcio"),
+        f"{_PODS}.provider",
+        ("calcio", "Did you mean calico"),
+    ),
+    Mutation(
+        "pods have two encapsulations",
+        _pods(calico={"ipip_mode": "Always", "vxlan": True}),
+        f"{_PODS}.calico.ipip_mode",
+        ("Always", "beside vxlan"),
     ),
 )

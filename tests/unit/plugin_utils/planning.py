@@ -17,7 +17,7 @@ from tests.unit.plugin_utils.mutations import Intent
 
 def attempt(intent: Intent, ledger: Ledger | None = None) -> Planned:
     """The plan, or the problems that keep it from being one; reading stops before planning."""
-    model, problems = read_intent(intent.fleet, intent.hosts)
+    model, problems = read_intent(intent.fleet, intent.hosts, intent.groups)
     ledger = Ledger() if ledger is None else ledger
     if problems:
         return Planned({}, {}, ledger, problems)

@@ -33,7 +33,8 @@ def whole(planned: Planned) -> dict[str, Any]:
 def shuffled(intent: Intent, chance: Any) -> Intent:
     names = list(intent.hosts)
     chance.shuffle(names)
-    return Intent(intent.fleet, {name: intent.hosts[name] for name in names})
+    hosts = {name: intent.hosts[name] for name in names}
+    return Intent(intent.fleet, hosts, intent.groups)
 
 
 class TestTheHash:

@@ -61,3 +61,12 @@ def test_the_same_verdict_makes_the_same_text() -> None:
     one = document(verdict(parts("w1", "w2"), w1=GONE, w2=result()), AT)
     other = document(verdict(parts("w2", "w1"), w2=result(), w1=GONE), AT)
     assert json.dumps(one) == json.dumps(other)
+
+
+def test_what_firewalls_let_in_is_there_once_for_hosts_alike() -> None:
+    planned = parts("w1", "w2", "w3")
+    rows = [{"zone": "underlay-lcm", "networks": ["lcm"], "who": "anyone", "sources": []}]
+    for name in ("w1", "w3"):
+        planned[name]["firewall"] = {"enabled": True, "reach": rows}
+    made = document(verdict(planned, w1=result(), w2=result(), w3=result()), AT)
+    assert made["reach"] == [{"hosts": ["w1", "w3"], "rows": rows}]

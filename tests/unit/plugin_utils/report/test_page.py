@@ -234,3 +234,28 @@ def test_markup_escapes_text_and_attributes_and_leaves_markup() -> None:
     assert tag("meta", name_="a") == '<meta name="a">'
     assert join("<", Markup("<")) == "&lt;<"
     assert tag("p", title=Markup('"')) == '<p title="&quot;"></p>'
+
+
+class TestWhoMayReachWhat:
+    ROW = {  # noqa: RUF012 - nobody changes it
+        "zone": "underlay-lcm",
+        "networks": ["lcm"],
+        "who": "anyone",
+        "sources": [],
+        "what": ["22/tcp"],
+        "why": "open_ports[0] <x>",
+    }
+
+    def test_is_shown_for_hosts_with_a_firewall(self) -> None:
+        planned = parts("w1", "w2")
+        for part in planned.values():
+            part["firewall"] = {"enabled": True, "reach": [self.ROW]}
+        outline = Outline(page(verdict(planned, w1=result(), w2=result()), AT))
+        assert ("h2", "Who may reach what") in outline.texts
+        assert ("summary", "w1, w2") in outline.texts
+        assert ("caption", "On w1, w2, by lcm") in outline.texts
+        cells = [text for name, text in outline.texts if name == "td"]
+        assert "".join(cells).endswith("anyone22/tcpopen_ports[0] <x>")
+
+    def test_is_left_out_where_there_is_none(self) -> None:
+        assert "Who may reach what" not in page(verdict(parts("w1"), w1=result()), AT)

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from .errors import HostError
 from .firewalld_difference import Work
 from .firewalld_door import Door, FirewalldError
+from .firewalld_observe import SHIPPED
 from .firewalld_reload import (
     IptablesKeeping,
     Keeping,
@@ -36,10 +38,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Means:
-    """What a run works with besides the door: who keeps iptables' rules, where the note lies."""
+    """What a run works with besides the door.
+
+    ``keeping`` keeps iptables' rules, ``note`` what a reload may lose, ``shipped`` is where
+    packages put what is built in.
+    """
 
     keeping: Keeping = field(default_factory=IptablesKeeping)
     note: Note = field(default_factory=Note)
+    shipped: Path = SHIPPED
 
 
 def refuse_reload(work: Work, mode: str, backend: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import ipaddress
+import itertools
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -295,7 +296,7 @@ def _refuse_overlaps(door: FakeDoor, entries: list[str]) -> None:
         networks = sorted(ipaddress.ip_network(entry) for entry in entries)
     except (TypeError, ValueError):
         return
-    for left, right in zip(networks, networks[1:], strict=False):
+    for left, right in itertools.pairwise(networks):
         if left.overlaps(right):
             raise door._refuse("INVALID_ENTRY", f"{left} overlaps {right}")
     if any(str(network).endswith("/0") for network in networks):

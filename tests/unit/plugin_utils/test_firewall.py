@@ -16,6 +16,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.underlay.cluster.plugins.module_utils.firewalld_options import read
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.address_sets import NAMES
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.firewall import complete
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.fleet import Planned
@@ -543,3 +544,29 @@ class TestTheCatalogue:
             ("TFTP", "69/udp"),
             ("node exporter", "9100/tcp"),
         }
+
+
+class FreshHost:
+    """What the module asks of a host that has firewalld as it comes."""
+
+    def names(self, kind: str) -> set[str]:
+        return {"public", "trusted"} if kind == "zone" else set()
+
+    def icmp_types(self) -> set[str]:
+        return set()
+
+    def rich_rule(self, text: str) -> str:
+        return text
+
+    def shipped(self, kind: str, name: str) -> str | None:
+        return None
+
+
+@pytest.mark.parametrize("between", ["all", "needed"])
+def test_the_module_takes_a_hosts_part_as_it_is(between: str) -> None:
+    components = [{"name": "metallb", "clients": ["192.0.2.7"]}, {"name": "ceph"}]
+    planned = plan(intent({**PODS, **NATIVE}, between_hosts=between, components=components))
+    for host in planned.hosts:
+        part = firewall_of(planned, host)
+        desired = read(part, FreshHost())
+        assert len(desired.wishes) == sum(len(part[key]) for key in ("zones", "ipsets", "policies"))

@@ -198,9 +198,9 @@ def _current(door: Door, work: After, way: WayIn) -> str | None:
         return None
     port = f"{way.port}/{way.protocol}"
     return (
-        f"This change would cut off the SSH connection that it comes over (from {way}): "
-        f"{_met(door, answer)}. Let zone {answer.zone} accept {port}, bind {way.interface} or "
-        f"{way.source} to a zone that does, or name in 'way_in' another way that stays open."
+        f"The current SSH connection, {way}: {_met(door, answer)}. Let zone {answer.zone} accept "
+        f"{port}, bind {way.interface} or {way.source} to a zone that does, or name in 'way_in' "
+        "another way that stays open."
     )
 
 

@@ -1,86 +1,25 @@
 # Copyright: Contributors to the Underlay project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`playbooks/site.yml` on virtual machines with real VLANs and bonds, and faults that verify finds.
-
-The lab is booted and brought to the plan once; each test leaves it as it found it.
-"""
+"""`playbooks/site.yml` on virtual machines with VLANs and bonds, and faults that verify finds."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.integration.ansible_run import ROOT, Run, play
-from tests.lab import Lab
+from tests.integration.ansible_run import Run
+from tests.integration.lab_site import HOSTS, Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
-NAME = "site"
-HOSTS = ("cp1", "w1", "w2", "st1")
 # Module executions on one host in a site run that changes nothing.
-MOST_MODULES = 8
+MOST_MODULES = 10
 IPV4_AND_ICMP_HEADERS = 28
-
-
-@dataclass(frozen=True)
-class Site:
-    """The lab, its inventory, and how it was brought to the plan."""
-
-    lab: Lab
-    inventory: Path
-    preview: Run
-    first: Run
-
-    def play(self, playbook: str, *arguments: str) -> Run:
-        """Run a playbook on the lab's hosts."""
-        return play(playbook, self.inventory, "-e", f"lab_name={NAME}", *arguments)
-
-    def part(self, host: str) -> dict[str, Any]:
-        """Return a host's part of the current plan."""
-        plans = self.inventory / ".underlay" / "plans"
-        current = (plans / "current").read_text("utf-8").strip()
-        found: dict[str, Any] = json.loads(
-            (plans / current / "hosts" / f"{host}.json").read_text("utf-8")
-        )
-        return found
-
-    def address(self, host: str, network: str) -> str:
-        """Return a host's planned IPv4 address."""
-        return next(
-            item["address"].split("/")[0]
-            for item in self.part(host)["addresses"]
-            if item["network"] == network and ":" not in item["address"]
-        )
-
-    def verdict(self, *arguments: str) -> tuple[Run, dict[str, Any]]:
-        """Measure, and return the run and the report."""
-        run = self.play("verify.yml", *arguments)
-        report = self.inventory / ".underlay" / "reports" / "verdict.json"
-        found: dict[str, Any] = json.loads(report.read_text("utf-8"))
-        return run, found
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Boot the lab, preview, apply."""
-    inventory = tmp_path_factory.mktemp("site") / "inventory"
-    shutil.copytree(ROOT / "inventories" / "lab", inventory, ignore=shutil.ignore_patterns(".*"))
-    with Lab(name=NAME) as lab:
-        arguments = ("-e", f"lab_name={NAME}", "--diff")
-        preview = play("site.yml", inventory, *arguments, "--check")
-        untouched = not (inventory / ".underlay").exists()
-        assert untouched, "check mode wrote to the store"
-        first = play("site.yml", inventory, *arguments)
-        yield Site(lab, inventory, preview, first)
 
 
 def findings(report: dict[str, Any], **wanted: str) -> list[dict[str, Any]]:

@@ -37,7 +37,6 @@ UNKNOWN = {
     "ipset": "INVALID_IPSET",
     "service": "INVALID_SERVICE",
 }
-BUILT_IN = frozenset({"BUILTIN_ZONE", "BUILTIN_POLICY", "BUILTIN_IPSET", "BUILTIN_SERVICE"})
 
 
 def binding(name: str) -> Any:
@@ -105,6 +104,14 @@ def refusal(what: str, said: str) -> Refused:
     return Refused(word if known else "", f"firewalld refused {what}: {said}", said)
 
 
+def is_built_in(refused: Refused) -> bool:
+    """Whether firewalld refused to remove something because it is built in.
+
+    Of policies it says so by stumbling: its list of errors has no BUILTIN_POLICY (1.3.3).
+    """
+    return "BUILTIN_" in refused.said
+
+
 @contextlib.contextmanager
 def refusing(what: str) -> Iterator[None]:
     """Say of every refusal in this block what was asked for, in place of a method's name."""
@@ -121,6 +128,9 @@ def normal_rich_rule(text: str) -> str:
     """
     rich = binding("firewall.core.rich")
     errors = binding("firewall.errors")
+    if not text.strip():
+        # to firewalld this is a rule without anything in it
+        raise Refused("INVALID_RULE", "A rich rule is empty: it must begin with 'rule'.")
     try:
         return str(rich.Rich_Rule(rule_str=text))
     except errors.FirewallError as error:

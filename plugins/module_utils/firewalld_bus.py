@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .firewalld_bindings import (
-    BUILT_IN,
     IPSET_KEYS,
     UNKNOWN,
     from_firewalld,
+    is_built_in,
     normal_rich_rule,
     refusing,
     to_firewalld,
@@ -208,13 +208,23 @@ class BusDoor(Door):
         if path is None:
             return
         with refusing(f"to remove the {kind} {name}"):
+            if kind == "service" and not self._is_built_in(path):
+                self.forget_service(name)
             self._remove(path, _PERMANENT[kind].interface)
+
+    def _is_built_in(self, path: str) -> bool:
+        """Whether a permanent service came with a package, changed since or not."""
+        builtin, default = (
+            bool(self._calls.property(path, ".config.service", name))
+            for name in ("builtin", "default")
+        )
+        return builtin or not default
 
     def _remove(self, path: str, interface: str) -> None:
         try:
             self._calls.call(path, interface, "remove")
         except Refused as refused:
-            if refused.code not in BUILT_IN:
+            if not is_built_in(refused):
                 raise
             self._load_defaults(path, interface)
 

@@ -211,9 +211,23 @@ class Door:
     def remove_permanent(self, kind: str, name: str) -> None:
         """Remove what was written over an object: one that is built in becomes as it was built.
 
-        An object that is not there, or is as it was built, is fine.
+        An object that is not there, or is as it was built, is fine. A service that goes is taken
+        out of the zones and policies that name it.
         """
         raise NotImplementedError
+
+    def forget_service(self, name: str) -> None:
+        """Take a service out of all zones and policies, permanently.
+
+        firewalld itself does so when a service is removed, and stops halfway where two name it:
+        it checks the first without it while the second still has it (core/fw_config.py, 1.3.3).
+        """
+        for kind in ("policy", "zone"):
+            for holder in self.names(kind, permanent=True):
+                services = (self.permanent(kind, holder) or {}).get("services", [])
+                if name in services:
+                    left = [service for service in services if service != name]
+                    self.write_permanent(kind, holder, {"services": left})
 
     def set_runtime(self, kind: str, name: str, settings: Settings) -> None:
         """Change the given keys of a zone or policy, or the ``entries`` of an ipset.

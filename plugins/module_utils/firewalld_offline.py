@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .firewalld_bindings import (
-    BUILT_IN,
     IPSET_KEYS,
     binding,
     from_firewalld,
+    is_built_in,
     normal_rich_rule,
     refusal,
     to_firewalld,
@@ -204,12 +204,13 @@ class OfflineDoor(Door):
         """See Door."""
         if name not in self.names(kind, permanent=True):
             return
-        if kind == "service":
-            self._forget_service(name)
+        item = self._find(kind, name)
+        if kind == "service" and item.default and not item.builtin:
+            self.forget_service(name)
         try:
             self._do_remove(_KINDS[kind].remove, kind, name)
         except Refused as refused:
-            if refused.code not in BUILT_IN:
+            if not is_built_in(refused):
                 raise
             self._load_defaults(kind, name)
 
@@ -223,17 +224,6 @@ class OfflineDoor(Door):
         except Refused as refused:
             if refused.code != "NO_DEFAULTS":  # it is as it was built
                 raise
-
-    def _forget_service(self, name: str) -> None:
-        """Take a service out of what names it, as the daemon does: nothing else would load."""
-        if not self._find("service", name).default or self._find("service", name).builtin:
-            return
-        for kind in ("zone", "policy"):
-            for holder in self.names(kind, permanent=True):
-                services = list(self._find(kind, holder).services)
-                if name in services:
-                    services.remove(name)
-                    self.write_permanent(kind, holder, {"services": services})
 
     def set_runtime(self, kind: str, name: str, settings: Settings) -> None:
         """See Door."""

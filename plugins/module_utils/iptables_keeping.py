@@ -71,8 +71,12 @@ def put_back(saved: Saved, runner: Runner = run) -> int:
     count = 0
     for family, before in saved.families.items():
         lines = missing_lines(before, _read(family, runner))
-        if lines:
-            _restore(family, lines, runner)
+        if not lines:
+            continue
+        _restore(family, lines, runner)
+        still = missing_lines(before, _read(family, runner))
+        if still:
+            raise _lost(family, "they are not there, though it said nothing", still)
         count += sum(line.startswith(("-A ", "-I ")) for line in lines)
     return count
 
@@ -176,8 +180,8 @@ def _restore(family: str, lines: Sequence[str], runner: Runner) -> None:
     with tempfile.NamedTemporaryFile("w", prefix="underlay-", suffix=".rules") as file:
         file.write("\n".join(lines) + "\n")
         file.flush()
-        # the file's name stands last: the older of the two implementations takes it there alone
-        command = [f"{family}-restore", "--noflush", "--wait", file.name]
+        # what follows --wait is taken for its seconds, whatever it is
+        command = [f"{family}-restore", "--wait", "10", "--noflush", file.name]
         try:
             done = runner(command, _SECONDS)
         except subprocess.TimeoutExpired as error:

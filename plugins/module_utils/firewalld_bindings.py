@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -145,8 +146,9 @@ def _too_old(version: str) -> bool:
 
     0.9.0 brought policies and the settings of zones as dicts.
     """
-    numbers = [int(part) for part in version.split(".")[:3] if part.isdigit()]
-    return tuple(numbers) < OLDEST
+    numbers = [int(number) for number in re.findall(r"[0-9]+", version)]
+    # "0.9" is 0.9.0
+    return tuple([*numbers, 0, 0, 0][:3]) < OLDEST
 
 
 def check_version(version: str) -> None:

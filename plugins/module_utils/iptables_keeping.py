@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -151,24 +152,37 @@ def _missing_in_chain(before: Sequence[str], after: Sequence[str]) -> list[str]:
     A rule that stands in a chain twice is there twice again, and one that somebody has put back
     at another place in the meantime is not added.
     """
-    left = list(after)
-    now = list(after)
-    lines = []
+    stayed = _stayed(before, after)
+    elsewhere = Counter(rule for place, rule in enumerate(after) if place not in stayed.values())
+    lines: list[str] = []
     place = 0
-    for rule in before:
-        if rule in left:
-            left.remove(rule)
-            if rule in now[place:]:
-                place = now.index(rule, place) + 1
-            continue
-        chain, words = rule.split(None, 2)[1], rule.split(None, 2)[2:]
-        if place == len(now):
-            lines.append(rule)
+    for index, rule in enumerate(before):
+        if index in stayed:
+            place = stayed[index] + len(lines) + 1
+        elif elsewhere[rule]:
+            elsewhere[rule] -= 1
         else:
-            lines.append(" ".join(["-I", chain, str(place + 1), *words]))
-        now.insert(place, rule)
-        place += 1
+            at_end = place == len(after) + len(lines)
+            lines.append(rule if at_end else _inserted(rule, place + 1))
+            place += 1
     return lines
+
+
+def _stayed(before: Sequence[str], after: Sequence[str]) -> dict[int, int]:
+    """Where the rules of ``before`` are in ``after``, by their places, in the order of both."""
+    found: dict[int, int] = {}
+    index = 0
+    for place, rule in enumerate(after):
+        if rule in before[index:]:
+            index = before.index(rule, index) + 1
+            found[index - 1] = place
+    return found
+
+
+def _inserted(rule: str, number: int) -> str:
+    """``-A CHAIN words`` as the insertion that makes it the chain's rule of this number."""
+    _append, chain, *words = rule.split(None, 2)
+    return " ".join(["-I", chain, str(number), *words])
 
 
 def _jumps_to_firewalld(rule: str) -> bool:

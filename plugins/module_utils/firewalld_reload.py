@@ -172,13 +172,14 @@ def put_back(door: Door, target: Snapshot, keeping: Keeping) -> Restored:
     """
     restored = Restored()
     failures: list[str] = []
-    # First what others need to forward packets at all; firewalld's own items are a matter of calls
+    # Direct rules are in iptables, too: firewalld cannot add again what stands there already
+    if target.direct:
+        _try(failures, "direct rules", functools.partial(door.set_direct, target.direct))
+    # Then what others need to forward packets at all; firewalld's own items may be many calls
     try:
         restored.iptables = keeping.put_back(target.iptables)
     except HostError as error:
         failures += [error.message, *error.problems]
-    if target.direct:
-        _try(failures, "direct rules", functools.partial(door.set_direct, target.direct))
     now = _objects(door)
     for step in steps(Runtime(now), target.runtime, bindings_of(now)):
         _try(failures, described(step), functools.partial(carry, door, step))

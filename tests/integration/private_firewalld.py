@@ -277,7 +277,9 @@ class PrivateFirewalld:
             f"DBUS_SYSTEM_BUS_ADDRESS=unix:path={self.scratch}/bus", f"PATH={_SBIN}",
             "LC_ALL=C.UTF-8", f"PYTHONPATH={self.scratch}/python", "PYTHONDONTWRITEBYTECODE=1",
         ]  # fmt: skip
-        return ["nsenter", *whose, *spaces, "env", *environment, *argv]
+        # a connection to the machine of the tests is none to this one
+        forgotten = ["-u", "SSH_CONNECTION", "-u", "SSH_CLIENT"]
+        return ["nsenter", *whose, *spaces, "env", *forgotten, *environment, *argv]
 
     def run(self, *argv: str, stdin: str = "") -> str:
         """Run a program inside to its end, which must be a good one."""

@@ -35,7 +35,6 @@ from typing import Any
 
 from tests.integration.private_firewalld import PrivateFirewalld
 from tests.lab import Lab
-from tests.lab.paths import LabPaths
 from tools import checkout
 
 HERE = Path(__file__).parent / "firewalld_loop"
@@ -223,7 +222,7 @@ def lab_host() -> Iterator[Host]:
                 argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
             ),
             inventory={
-                "ansible_ssh_common_args": f"-F {LabPaths.of(LAB_NAME).ssh_config}",
+                "ansible_ssh_common_args": f"-F {lab.ssh_config}",
                 "ansible_ssh_args": "",
                 "ansible_python_interpreter": "/usr/bin/python3",
             },

@@ -64,6 +64,8 @@ def test_nothing_of_it_reaches_the_machine() -> None:
 
 
 def test_it_is_gone_when_the_test_is_killed() -> None:
+    with PrivateFirewalld(started=False):
+        pass  # it skips here where none can be had
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT}/.collections"}
     test = subprocess.Popen(
         [sys.executable, "-c", STARTER], cwd=ROOT, env=environment,

@@ -77,14 +77,7 @@ def finish_former(door: Door, means: Means) -> Restored:
     note = means.note.read() if door.live else None
     if note is None:
         return Restored()
-    try:
-        restored = recover(door, note, means.keeping)
-    except FirewalldError:
-        raise
-    except HostError:
-        # What cannot be put back now never can; it is told once
-        means.note.remove()
-        raise
+    restored = recover(door, note, means.keeping)
     means.note.remove()
     return restored
 

@@ -14,7 +14,15 @@ from typing import Any, Optional
 
 from .errors import HostError
 from .firewalld_door import KINDS, Settings
-from .firewalld_goal import AT_RUNTIME, changed, created, laid_over, reload_keys, result
+from .firewalld_goal import (
+    AT_RUNTIME,
+    changed,
+    created,
+    emptied,
+    laid_over,
+    reload_keys,
+    result,
+)
 from .firewalld_items import BINDINGS, POLICY_ZONES, canonical, same_options
 from .firewalld_options import Desired, Wish
 from .firewalld_references import SYMBOLIC, uses
@@ -147,11 +155,11 @@ class _Planning:
     # --- what will be -----------------------------------------------------------------------------
 
     def _permanent(self) -> Objects:
-        after: Objects = {}
+        after: Objects = {kind: {} for kind in KINDS}
         for kind in KINDS:
             for name, shown in self.seen.permanent.get(kind, {}).items():
                 wish = self.wishes.get((kind, name))
-                after.setdefault(kind, {})[name] = self._permanent_of(kind, name, wish, shown)
+                after[kind][name] = self._permanent_of(kind, name, wish, shown)
         return after
 
     def _permanent_of(
@@ -181,11 +189,11 @@ class _Planning:
 
     def _runtime(self) -> Objects:
         """The runtime of what is there now, after the change."""
-        after: Objects = {}
+        after: Objects = {kind: {} for kind in KINDS}
         for kind in KINDS:
             for name, shown in self.seen.runtime.get(kind, {}).items():
                 wish = self.wishes.get((kind, name))
-                after.setdefault(kind, {})[name] = self._runtime_of(kind, name, wish, shown)
+                after[kind][name] = self._runtime_of(kind, name, wish, shown)
         return after
 
     def _runtime_of(
@@ -194,9 +202,9 @@ class _Planning:
         if shown is None:
             return None
         if wish is not None and not wish.present:
-            # What is left over binds nothing, and goes with the next reload
-            places = {"zone": BINDINGS, "policy": POLICY_ZONES}.get(kind, ())
-            return {**shown, **{key: [] for key in places}}
+            # What is left over until the next reload is emptied: it would wake up when somebody
+            # makes an object of that name again
+            return {**shown, **emptied(kind)}
         change: Settings = {}
         if wish is not None:
             fresh = self.seen.permanent.get(kind, {}).get(name) is None
@@ -229,17 +237,17 @@ class _Planning:
         for kind in KINDS:
             for name, shown in self.seen.permanent.get(kind, {}).items():
                 after = self.permanent[kind][name]
+                release = self._losses(name, shown) if kind == "zone" and shown else {}
+                if release:
+                    releases.append(Write(kind, name, release))
                 if after is None:
                     gone += [Write(kind, name, None)] if shown is not None else []
                     continue
                 if shown is None:
                     present.append(Write(kind, name, created(self.wishes[kind, name])))
                     continue
-                change = {key: after[key] for key in after if after[key] != shown[key]}
-                release = self._losses(name, shown) if kind == "zone" else {}
-                if release:
-                    releases.append(Write(kind, name, release))
-                    change = {key: change[key] for key in change if change[key] != release.get(key)}
+                now = {**shown, **release}
+                change = {key: after[key] for key in after if after[key] != now[key]}
                 if change:
                     present.append(Write(kind, name, change))
         return (*releases, *present, *reversed(gone))

@@ -9,6 +9,7 @@ entries of several parts ("10.0.0.1,tcp:80") stay as they are; only exact repeti
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterable, Sequence
 from typing import Union
@@ -16,6 +17,7 @@ from typing import Union
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 
+@functools.lru_cache(maxsize=1 << 17)
 def network_of(entry: str) -> Network | None:
     """The network or address that an entry is; None for any other entry."""
     # Asked first, since an exception for each of thousands of entries would take its time

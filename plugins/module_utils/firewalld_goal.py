@@ -55,6 +55,12 @@ def result(kind: str, shown: Settings | None, change: Settings) -> Settings:
     return {**(complete(kind, {}) if shown is None else shown), **change}
 
 
+def emptied(kind: str) -> Settings:
+    """The runtime of an object that is gone on disk."""
+    empty = complete(kind, _NEW[kind])
+    return {key: empty[key] for key in AT_RUNTIME[kind]}
+
+
 def laid_over(wish: Wish, shown: Settings, fresh: bool) -> Settings:
     """The keys that a wish changes.
 

@@ -130,21 +130,25 @@ def _forward_words(item: Sequence[str]) -> str:
 
 
 def _only_in(key: str, here: Sequence[Any], there: Sequence[Any]) -> list[str]:
+    return words(key, extra(key, here, there))
+
+
+def extra(key: str, here: Sequence[Any], there: Sequence[Any]) -> list[Any]:
+    """The items of one list that another has not; of ports, the ranges."""
     if key in PORTS:
         mine, names = _as_sets(here)
         other, other_names = _as_sets(there)
         theirs = dict(other)
-        found = [
-            f"{text(item)}/{protocol}"
+        return [
+            (text(item), protocol)
             for protocol, ranges in mine
             for item in without(ranges, theirs.get(protocol, ()))
-        ]
-        return found + ["/".join(name) for name in sorted(names - other_names)]
+        ] + sorted(names - other_names)
     if key == ENTRIES:
         known = set(collapsed(there))
         return [entry for entry in collapsed(here) if entry not in known]
     forms = {canonical(key, item) for item in there}
-    return words(key, [item for item in here if canonical(key, item) not in forms])
+    return [item for item in here if canonical(key, item) not in forms]
 
 
 # --- ports ----------------------------------------------------------------------------------------
@@ -204,6 +208,8 @@ def port_steps(shown: Sequence[Port], target: Sequence[Port]) -> list[list[Port]
     in firewall/functions.py). So the ranges are first made one, by adding the range over all of
     them; or, where one of them is that range already, all of them are closed and come back.
     """
+    # A target that was read from a runtime may overlap itself, which firewalld refuses to add
+    target = _ports_goal(shown, target, exclusive=True)
     going = set(shown) - set(target)
     first, between = list(shown), list(shown)
     for protocol in sorted({protocol for port, protocol in going}):
@@ -217,7 +223,7 @@ def port_steps(shown: Sequence[Port], target: Sequence[Port]) -> list[list[Port]
                 first.append(hull)
                 between.append(hull)
     if first == list(shown):
-        return [list(target)]
+        return [target]
     return [first, _ports_goal(between, target, exclusive=True)]
 
 

@@ -18,7 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from . import firewalld_values as values
 from .errors import HostError
 from .firewalld_door import KINDS, FirewalldError, Settings
-from .firewalld_entries import network_of
+from .firewalld_entries import collapsed, network_of
 from .firewalld_items import BINDINGS, canonical_source
 from .firewalld_references import missing
 
@@ -326,7 +326,8 @@ class _Reader:
             if entries and options.get("timeout", "0") != "0":
                 self._wrong(f"{path}.options.timeout", options["timeout"],
                             "a set whose entries expire takes none from here")  # fmt: skip
-            given["entries"] = entries
+            # Joined once, since later everything is compared with them
+            given["entries"] = collapsed(entries) if kind != "hash:ip" else entries
         if options:
             given["options"] = options
         return given

@@ -23,9 +23,9 @@ from typing import Any, Protocol
 from . import iptables_keeping
 from .durable import make_folder, write_file
 from .errors import HostError
-from .firewalld_door import Direct, Door, Refused, Settings
+from .firewalld_door import Direct, Door, Refused, Settings, complete
 from .firewalld_goal import AT_RUNTIME
-from .firewalld_items import BINDINGS, goal
+from .firewalld_items import BINDINGS, canonical, extra, goal
 from .firewalld_steps import Move, Put, Runtime, Step, steps
 from .firewalld_words import difference
 
@@ -170,6 +170,13 @@ def put_back(door: Door, target: Snapshot, keeping: Keeping) -> Restored:
 
     :raises HostError: something could not be put back; says what, after all else was.
     """
+    restored, failures = _put_back(door, target, keeping)
+    if failures:
+        raise HostError("After firewalld's reload not everything could be put back.", failures)
+    return restored
+
+
+def _put_back(door: Door, target: Snapshot, keeping: Keeping) -> tuple[Restored, list[str]]:
     restored = Restored()
     failures: list[str] = []
     # Direct rules are in iptables, too: firewalld cannot add again what stands there already
@@ -189,30 +196,70 @@ def put_back(door: Door, target: Snapshot, keeping: Keeping) -> Restored:
         for kind in KINDS
         for name in sorted(set(target.objects.get(kind, {})) - set(now.get(kind, {})))
     ]
-    if failures:
-        raise HostError("After firewalld's reload not everything could be put back.", failures)
-    return restored
+    return restored, failures
 
 
 def recover(door: Door, target: Snapshot, keeping: Keeping) -> Restored:
-    """Put back what a run lost that died after its reload; what was added since stays."""
+    """Put back what a run lost that died after its reload.
+
+    What is in the runtime now came either from disk, by that reload, or from somebody since then;
+    what is in the permanent configuration is taken to be of the first kind, and only the second
+    kind stays besides what is put back.
+    """
     now = _objects(door)
+    since: dict[str, dict[str, Settings]] = {kind: {} for kind in KINDS}
+    for kind, named in target.objects.items():
+        for name in named:
+            if name in now.get(kind, {}):
+                disk = door.permanent(kind, name) or complete(kind, {})
+                since[kind][name] = _since(kind, now[kind][name], disk)
+    moved = {
+        (key, canonical(key, item)): zone
+        for zone, settings in since["zone"].items()
+        for key in BINDINGS
+        for item in settings[key]
+    }
     objects = {
         kind: {
-            name: _joined(kind, now[kind][name], settings)
+            name: _joined(name, now[kind][name], target.objects[kind][name], settings, moved)
             for name, settings in named.items()
-            if name in now.get(kind, {})
         }
-        for kind, named in target.objects.items()
+        for kind, named in since.items()
     }
-    return put_back(door, dataclasses.replace(target, objects=objects), keeping)
+    restored, failures = _put_back(door, dataclasses.replace(target, objects=objects), keeping)
+    # The run may have died before its reload; then what it wanted is not there yet, and comes next
+    restored.warnings += failures
+    return restored
 
 
-def _joined(kind: str, now: Settings, target: Settings) -> Settings:
+def _since(kind: str, now: Settings, disk: Settings) -> Settings:
+    """What somebody added to the runtime: list items, and single values that are not the disk's."""
+    return {
+        key: extra(key, now[key], disk[key])
+        if isinstance(now[key], list)
+        else (now[key] if now[key] != disk[key] else None)
+        for key in AT_RUNTIME[kind]
+    }
+
+
+def _joined(
+    name: str,
+    now: Settings,
+    target: Settings,
+    since: Settings,
+    moved: Mapping[tuple[str, str], str],
+) -> Settings:
     joined = dict(now)
-    for key in AT_RUNTIME[kind]:
-        lists = isinstance(target[key], list)
-        joined[key] = goal(key, now[key], target[key], False) if lists else target[key]
+    for key, added in since.items():
+        if isinstance(added, list):
+            back = [
+                item
+                for item in target[key]
+                if key not in BINDINGS or moved.get((key, canonical(key, item)), name) == name
+            ]
+            joined[key] = goal(key, now[key], [*back, *added], exclusive=True)
+        else:
+            joined[key] = target[key] if added is None else added
     return joined
 
 

@@ -89,15 +89,17 @@ def _rules_of(
 
 
 def _of_policies(now: Mapping[str, Settings], target: Mapping[str, Settings]) -> Iterable[Step]:
-    rules = [key for key in AT_RUNTIME["policy"] if key not in POLICY_ZONES]
+    rules = tuple(key for key in AT_RUNTIME["policy"] if key not in POLICY_ZONES)
     for name, settings in sorted(target.items()):
         if name not in now:
             continue
-        if all(now[name][key] for key in POLICY_ZONES):
-            yield from puts("policy", name, now[name], settings, AT_RUNTIME["policy"])
-        else:
-            yield from puts("policy", name, now[name], settings, rules)
-            yield from puts("policy", name, now[name], settings, POLICY_ZONES)
+        parts = [rules, POLICY_ZONES]
+        if not all(settings[key] for key in POLICY_ZONES):
+            parts.reverse()
+        elif all(now[name][key] for key in POLICY_ZONES):
+            parts = [AT_RUNTIME["policy"]]
+        for keys in parts:
+            yield from puts("policy", name, now[name], settings, keys)
 
 
 def puts(kind: str, name: str, now: Settings, target: Settings, keys: Iterable[str]) -> list[Put]:

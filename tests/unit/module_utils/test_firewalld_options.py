@@ -1,7 +1,7 @@
 # Copyright: Contributors to the Underlay project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mistakes in the firewall's options: one finding each, with item and index, and nothing written."""
+"""Mistakes in the firewall's options: one finding each, with its place, and nothing written."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ options:
       masquerade:
         description: Whether what leaves through this zone gets the host's address.
         type: bool
-      forward_ports:
+      forward_ports: &forward_ports
         description: Ports that are forwarded.
         type: list
         elements: dict
@@ -263,27 +263,7 @@ options:
       masquerade:
         description: Whether what passes gets the host's address.
         type: bool
-      forward_ports:
-        description: Ports that are forwarded.
-        type: list
-        elements: dict
-        suboptions:
-          port:
-            description: The port or range that is asked for.
-            type: str
-            required: true
-          protocol:
-            description: One of V(tcp), V(udp), V(sctp) and V(dccp).
-            type: str
-            required: true
-          to_port:
-            description: The port that it becomes; the same one when left out.
-            type: str
-            default: ''
-          to_addr:
-            description: The address that it goes to; this host when left out.
-            type: str
-            default: ''
+      forward_ports: *forward_ports
       rich_rules:
         description: Rules in firewalld's rich language.
         type: list
@@ -472,6 +452,10 @@ problems:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.underlay.cluster.plugins.module_utils.errors import told_plainly
+from ansible_collections.underlay.cluster.plugins.module_utils.firewalld_apply import (
+    CAREFUL,
+    MODES,
+)
 from ansible_collections.underlay.cluster.plugins.module_utils.firewalld_open import open_door
 from ansible_collections.underlay.cluster.plugins.module_utils.firewalld_run import (
     bring_about,
@@ -496,11 +480,7 @@ def main() -> None:
             "ipsets": _ITEMS,
             "policies": _ITEMS,
             "offline": {"type": "bool", "default": False},
-            "reload": {
-                "type": "str",
-                "choices": ["careful", "never", "any"],
-                "default": "careful",
-            },
+            "reload": {"type": "str", "choices": list(MODES), "default": CAREFUL},
             "timeout": {"type": "int", "default": 120},
             "way_in": {**_ITEMS, "options": _WAY_IN},
             "guard": {"type": "bool", "default": True},

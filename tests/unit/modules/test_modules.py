@@ -14,7 +14,14 @@ import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 
-NAMES = ["nic_info", "netplan_stage", "netplan_commit", "network_probe"]
+NAMES = [
+    "firewalld",
+    "firewalld_info",
+    "netplan_commit",
+    "netplan_stage",
+    "network_probe",
+    "nic_info",
+]
 
 
 def load(name: str) -> ModuleType:

@@ -30,7 +30,6 @@ from .firewalld_steps import Runtime, Step, steps
 from .firewalld_words import Side, as_changes, as_text
 
 Objects = dict[str, dict[str, Optional[Settings]]]
-Claims = Mapping[tuple[str, str], str]
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ class _Observing:
                 if form not in had:
                     found |= {
                         self.door.permanent_zone_of(WHAT[key], spelled) or wish.name
-                        for spelled in {item, shown}
+                        for spelled in sorted({item, shown})
                     }
                 for loser in sorted(found - {wish.name}):
                     self._object("zone", loser)

@@ -21,6 +21,8 @@ from tools import checkout, prepare, steps
 
 BENCHES = checkout.ROOT / "tests" / "bench"
 FIGURES = checkout.BUILD / "bench.txt"
+# What a topic needs on the machine, other than the planner's Python packages.
+PURPOSES = {"firewalld": "lab"}
 
 
 def topics() -> dict[str, Path]:
@@ -75,7 +77,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="topics, separated by commas")
     only = [word for word in parser.parse_args().only.replace(",", " ").split() if word]
     with steps.stoppable():
-        prepare.everything("plan")
+        for purpose in {PURPOSES.get(topic, "plan") for topic in only or topics()}:
+            prepare.everything(purpose)
         run(only)
     sys.exit(0)
 

@@ -24,6 +24,10 @@ from .firewalld_bindings import (
 from .firewalld_call import Calls
 from .firewalld_disk import told_with_file
 from .firewalld_door import Direct, Door, Refused, Settings
+from .firewalld_entries import overlap
+
+# As many changes of a set are made one by one, so that calls do not grow with the set
+FEW_ENTRIES = 16
 
 
 @dataclass(frozen=True)
@@ -239,10 +243,24 @@ class BusDoor(Door):
         """See Door."""
         with refusing(f"to set the {kind} {name} at runtime"):
             if kind == "ipset":
-                self._calls.call("", ".ipset", "setEntries", "sas", name, settings["entries"])
+                self._set_entries(name, settings["entries"])
                 return
             typed = self._calls.typed(to_firewalld(kind, settings))
             self._calls.call("", f".{kind}", _SET_RUNTIME[kind], "sa{sv}", name, typed)
+
+    def _set_entries(self, name: str, entries: list[str]) -> None:
+        """Bring a set to entries; a few changes one by one, since setEntries empties the set first.
+
+        For that moment nobody in the set would be let in, and the set may be all of the cluster.
+        """
+        now = self._calls.call("", ".ipset", "getEntries", "s", name)
+        gone, come = sorted(set(now) - set(entries)), sorted(set(entries) - set(now))
+        if len(gone) + len(come) > FEW_ENTRIES or overlap(gone, come):
+            self._calls.call("", ".ipset", "setEntries", "sas", name, entries)
+            return
+        for method, changes in (("addEntry", come), ("removeEntry", gone)):
+            for entry in changes:
+                self._calls.call("", ".ipset", method, "ss", name, entry)
 
     def move(self, what: str, name: str, zone: str) -> None:
         """See Door."""

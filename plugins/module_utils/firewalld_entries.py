@@ -1,7 +1,7 @@
 # Copyright: Contributors to the Underlay project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The entries of an ipset as a set of addresses: overlaps joined, as firewalld takes them.
+"""The entries of an ipset as a set of addresses: no two overlap, as firewalld takes them.
 
 Pure. firewalld refuses a whole list of which two entries overlap. Ranges ("10.0.0.1-10.0.0.9") and
 entries of several parts ("10.0.0.1,tcp:80") stay as they are; only exact repetitions go.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Union
 
@@ -30,23 +31,30 @@ def network_of(entry: str) -> Network | None:
 
 
 def collapsed(entries: Iterable[str]) -> list[str]:
-    """The same addresses in the fewest entries that firewalld takes, in order."""
-    networks, others = _parted(entries)
-    return [text for network in networks for text in _texts(network)] + others
+    """Without repetitions and without what lies in another entry, in order.
 
-
-def single_addresses(entries: Iterable[str]) -> list[str]:
-    """Without repetitions and without what lies in another entry, but no neighbours joined.
-
-    For sets of addresses (hash:ip), where firewalld takes no IPv6 network.
+    Neighbours are not joined into a larger network: a set that gets one more address then gains one
+    entry and loses none, which firewalld can do without emptying the set. Sets of single addresses
+    (hash:ip) take no IPv6 network anyway.
     """
     found = {entry: network_of(entry) for entry in entries}
     others = sorted(entry for entry, network in found.items() if network is None)
     kept: list[Network] = []
     for network in sorted((item for item in found.values() if item is not None), key=_order):
-        if not (kept and _within(network, kept[-1])):
+        if not (kept and overlapping(network, kept[-1])):
             kept.append(network)
     return [text for network in kept for text in _texts(network)] + others
+
+
+def overlap(some: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether an entry of the ones has an address in common with one of the others."""
+    pairs = itertools.product(map(network_of, some), map(network_of, others))
+    return any(one and other and overlapping(one, other) for one, other in pairs)
+
+
+def overlapping(one: Network, other: Network) -> bool:
+    """Whether two networks have an address in common; one then lies in the other."""
+    return one.version == other.version and one.overlaps(other)
 
 
 def same_entries(left: Sequence[str], right: Sequence[str]) -> bool:
@@ -82,11 +90,3 @@ def _texts(network: Network) -> list[str]:
 
 def _order(network: Network) -> tuple[int, int, int]:
     return network.version, int(network.network_address), network.prefixlen
-
-
-def _within(inner: Network, outer: Network) -> bool:
-    return (
-        inner.version == outer.version
-        and int(inner.broadcast_address) <= int(outer.broadcast_address)
-        and int(outer.network_address) <= int(inner.network_address)
-    )

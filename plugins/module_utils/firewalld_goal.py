@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .firewalld_door import SHAPES, Settings, complete
-from .firewalld_items import ADDRESSES, BINDINGS, ENTRIES, POLICY_ZONES, goal, same, same_options
+from .firewalld_items import BINDINGS, ENTRIES, POLICY_ZONES, goal, same, same_options
 from .firewalld_options import SPECS, Wish
 
 # The lists that can be changed, by kind
@@ -86,16 +86,11 @@ def _list(wish: Wish, key: str, shown: Settings, fresh: bool) -> list[Any] | Non
     """What a list becomes; None when it is left as it is."""
     alone = wish.exclusive or (fresh and key not in _PLACES)
     if key in wish.given:
-        return goal(_form(wish, key, shown), shown[key], wish.given[key], alone)
+        return goal(key, shown[key], wish.given[key], alone)
     if fresh and key == ENTRIES:
         return []
     # Lists that the module has no option for (a service's helpers) are nobody's to empty
     return [] if alone and key in SPECS[wish.kind] and key not in (*_PLACES, ENTRIES) else None
-
-
-def _form(wish: Wish, key: str, shown: Settings) -> str:
-    kind = wish.given.get("type") or shown.get("type")
-    return ADDRESSES if key == ENTRIES and kind == "hash:ip" else key
 
 
 def _scalar(wish: Wish, key: str, base: Mapping[str, Any]) -> Any:

@@ -16,14 +16,13 @@ import socket
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .firewalld_entries import collapsed, same_entries, single_addresses
+from .firewalld_entries import collapsed, same_entries
 from .ports import PortRange, merged, parse_port, text, without
 
 PORTS = ("ports", "source_ports")
 BINDINGS = ("interfaces", "sources")
 POLICY_ZONES = ("ingress_zones", "egress_zones")
-# An ipset's entries; ADDRESSES where the set takes single addresses, so that none may be joined
-ENTRIES, ADDRESSES = "entries", "addresses"
+ENTRIES = "entries"
 
 Port = tuple[str, str]
 
@@ -80,7 +79,7 @@ def shown_range(value: str) -> PortRange | None:
 
 def same(key: str, left: Sequence[Any], right: Sequence[Any]) -> bool:
     """Whether two lists mean the same."""
-    if key in (ENTRIES, ADDRESSES):
+    if key == ENTRIES:
         return same_entries(left, right)
     if key in PORTS:
         return _as_sets(left) == _as_sets(right)
@@ -94,9 +93,8 @@ def goal(key: str, shown: Sequence[Any], wanted: Sequence[Any], exclusive: bool)
     :param wanted: the items that shall be in it.
     :param exclusive: whether no others shall be in it.
     """
-    if key in (ENTRIES, ADDRESSES):
-        form = collapsed if key == ENTRIES else single_addresses
-        result = form(wanted if exclusive else [*shown, *wanted])
+    if key == ENTRIES:
+        result = collapsed(wanted if exclusive else [*shown, *wanted])
         return list(shown) if same_entries(shown, result) else result
     if key in PORTS:
         return _ports_goal(shown, wanted, exclusive)

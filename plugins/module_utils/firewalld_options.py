@@ -327,7 +327,7 @@ class _Reader:
                 self._wrong(f"{path}.options.timeout", options["timeout"],
                             "a set whose entries expire takes none from here")  # fmt: skip
             # Joined once, since later everything is compared with them
-            given["entries"] = collapsed(entries) if kind != "hash:ip" else entries
+            given["entries"] = collapsed(entries)
         if options:
             given["options"] = options
         return given

@@ -41,7 +41,7 @@ class _Connection:
 
 
 def ssh_connection(
-    environment: Mapping[str, str] = os.environ,
+    environment: Mapping[str, str] | None = None,
     proc: Path = Path("/proc"),
     runner: Runner = run,
 ) -> WayIn | None:
@@ -49,7 +49,8 @@ def ssh_connection(
 
     :raises HostError: ``ip`` does not answer.
     """
-    told = environment.get(_VARIABLE) or _from_processes(proc)
+    own = os.environ if environment is None else environment
+    told = own.get(_VARIABLE) or _from_processes(proc)
     connection = _parse(told) if told else None
     if connection is None:
         return None

@@ -99,7 +99,7 @@ def listen(port: int) -> None:
 def ways() -> list[tuple[str, str, str, int]]:
     """All ways: interface, source, own address, port."""
     return [
-        (interface, source.split("/")[0], target.split("/")[0], port)
+        (interface, source.partition("/")[0], target.partition("/")[0], port)
         for interface, own in ADDRESSES.items()
         for target in own
         for source in PEERS[interface]

@@ -42,7 +42,7 @@ class Site:
     def address(self, host: str, network: str, version: int = 4) -> str:
         """Return a host's planned address on a network."""
         return next(
-            str(item["address"]).split("/")[0]
+            str(item["address"]).partition("/")[0]
             for item in self.part(host)["addresses"]
             if item["network"] == network and (":" in item["address"]) == (version == 6)
         )

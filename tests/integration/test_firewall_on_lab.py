@@ -234,17 +234,18 @@ def test_rules_of_others_survive_ten_runs(site: Site) -> None:
     turns += [None] * (10 - len(turns))
     reloads = 0
     try:
-        for turn, intent in enumerate(turns):
-            run = (
-                firewall(site, "--limit", "w1", "-v", **intent)
-                if intent
-                else site.play("firewall.yml", "--limit", "w1", "-v")
-            )
-            assert run.status == 0, run.output
-            assert intent or run.changed == 0, run.output
-            reloads += sum(int(text) for text in re.findall(r"reloads: (\d+)", run.output))
-            after = {name: site.lab.ssh("w1", text).stdout for name, text in theirs.items()}
-            assert after == before, f"turn {turn}"
+        with restored(site, "w1"):
+            for turn, intent in enumerate(turns):
+                run = (
+                    firewall(site, "--limit", "w1", "-v", **intent)
+                    if intent
+                    else site.play("firewall.yml", "--limit", "w1", "-v")
+                )
+                assert run.status == 0, run.output
+                assert intent or run.changed == 0, run.output
+                reloads += sum(int(text) for text in re.findall(r"reloads: (\d+)", run.output))
+                after = {name: site.lab.ssh("w1", text).stdout for name, text in theirs.items()}
+                assert after == before, f"turn {turn}"
     finally:
         site.lab.ssh("w1", "nft delete table inet somebody", check=False)
         site.lab.ssh("w1", "firewall-cmd -q --zone=work --remove-port=1234/tcp", check=False)

@@ -157,7 +157,7 @@ class TestRealConnections:
         """The ports that a peer finds open, over both families."""
         ports = (*self.OPEN, *self.CLOSED)
         ways = [
-            Ask(source, address, int(port.split("/")[0]), port.split("/")[1])
+            Ask(source, address, int(port.partition("/")[0]), port.partition("/")[2])
             for source, address in (("10.0.0.2", "10.0.0.1"), ("fd00::2", "fd00::1"))
             for port in ports
         ]
@@ -326,7 +326,7 @@ class TestTrouble:
     def test_ten_thousand_entries_with_overlaps_are_one_set(
         self, firewalld: PrivateFirewalld
     ) -> None:
-        # every other /24, so that they do not melt into a few, with overlaps on top
+        # networks, and overlaps on top
         entries = [f"10.{number // 125}.{number % 125 * 2}.0/24" for number in range(9000)]
         entries += [f"10.{number % 70}.8.{number // 70}" for number in range(999)] + ["10.0.0.0/16"]
         # a set that nothing names is not made at runtime

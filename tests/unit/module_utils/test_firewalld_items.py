@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 
 from ansible_collections.underlay.cluster.plugins.module_utils.firewalld_entries import (
     collapsed,
+    overlap,
     same_entries,
-    single_addresses,
 )
 from ansible_collections.underlay.cluster.plugins.module_utils.firewalld_items import (
-    ADDRESSES,
     delta,
     goal,
     port_steps,
@@ -112,8 +111,10 @@ class TestSpelling:
 
 
 class TestEntries:
-    def test_overlaps_and_neighbours_are_joined(self) -> None:
-        assert collapsed(["10.0.0.0/25", "10.0.0.128/25", "10.0.0.7"]) == ["10.0.0.0/24"]
+    def test_what_lies_in_another_goes_and_neighbours_stay_apart(self) -> None:
+        """One more address then changes no other entry of a set that is in use."""
+        entries = ["10.0.0.0/25", "10.0.0.128/25", "10.0.0.7", "10.0.0.0/26"]
+        assert collapsed(entries) == ["10.0.0.0/25", "10.0.0.128/25"]
 
     def test_everything_is_given_in_halves_as_firewalld_takes_no_zero_prefix(self) -> None:
         assert collapsed(["0.0.0.0/0"]) == ["0.0.0.0/1", "128.0.0.0/1"]
@@ -122,23 +123,24 @@ class TestEntries:
         assert collapsed(["10.0.0.1-10.0.0.9"] * 2) == ["10.0.0.1-10.0.0.9"]
         assert collapsed(["10.0.0.1,tcp:80", "10.0.0.1"]) == ["10.0.0.1", "10.0.0.1,tcp:80"]
 
-    def test_neighbours_stay_apart_in_a_set_of_addresses(self) -> None:
-        assert single_addresses(["10.0.0.1", "10.0.0.0", "10.0.0.1"]) == ["10.0.0.0", "10.0.0.1"]
-        assert goal(ADDRESSES, [], ["fd00::1", "fd00::"], True) == ["fd00::", "fd00::1"]
+    def test_both_families_are_one_order(self) -> None:
+        assert collapsed(["fd00::1", "10.0.0.1", "fd00::"]) == ["10.0.0.1", "fd00::", "fd00::1"]
+
+    def test_entries_overlap_by_their_addresses(self) -> None:
+        assert overlap(["10.0.0.0/24", "10.9.0.1"], ["10.0.0.7"])
+        assert not overlap(["10.0.0.0/24", "10.0.1.1-10.0.1.9"], ["10.0.1.1", "fd00::1"])
 
     def test_entries_that_mean_the_same_stay_as_they_are(self) -> None:
         shown = ["10.0.0.128/25", "10.0.0.0/25"]
         assert goal("entries", shown, ["10.0.0.0/24"], True) == shown
 
     @given(st.lists(NETWORKS, max_size=12))
-    def test_joining_keeps_every_address_and_leaves_no_overlap(self, entries: list[str]) -> None:
-        for form in (collapsed, single_addresses):
-            result = form(entries)
-            assert _addresses(result) == _addresses(entries)
-            assert sum(ipaddress.ip_network(one).num_addresses for one in result) == len(
-                _addresses(entries)
-            )
-            assert same_entries(result, entries)
+    def test_every_address_is_kept_and_no_overlap_is_left(self, entries: list[str]) -> None:
+        result = collapsed(entries)
+        assert _addresses(result) == _addresses(entries)
+        counted = sum(ipaddress.ip_network(one).num_addresses for one in result)
+        assert counted == len(_addresses(entries))
+        assert same_entries(result, entries)
 
 
 def _addresses(entries: list[str]) -> set[int]:

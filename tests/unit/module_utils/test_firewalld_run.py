@@ -106,7 +106,7 @@ class TestItems:
         result = host.run({"ipsets": [{"name": "cluster", "exclusive": False,
                                        "entries": ["10.0.1.0/24", "10.9.0.1"]}]})  # fmt: skip
         for settings in both(host, "ipset", "cluster"):
-            assert settings["entries"] == ["10.0.0.0/23", "10.9.0.1"]
+            assert settings["entries"] == ["10.0.0.0/24", "10.0.1.0/24", "10.9.0.1"]
         assert result["reloads"] == 0
 
     def test_an_option_at_its_default_is_no_change(self, host: Host) -> None:

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Sequence
 from typing import Union
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+Span = tuple[int, int, int]
+"""IP version, first and last address."""
 
 
 @functools.lru_cache(maxsize=1 << 17)
@@ -30,6 +32,14 @@ def network_of(entry: str) -> Network | None:
         return None
 
 
+@functools.lru_cache(maxsize=1 << 17)
+def _span(entry: str) -> Span | None:
+    network = network_of(entry)
+    if network is None:
+        return None
+    return network.version, int(network.network_address), int(network.broadcast_address)
+
+
 def collapsed(entries: Iterable[str]) -> list[str]:
     """Without repetitions and without what lies in another entry, in order.
 
@@ -37,56 +47,58 @@ def collapsed(entries: Iterable[str]) -> list[str]:
     entry and loses none, which firewalld can do without emptying the set. Sets of single addresses
     (hash:ip) take no IPv6 network anyway.
     """
-    found = {entry: network_of(entry) for entry in entries}
-    others = sorted(entry for entry, network in found.items() if network is None)
-    kept: list[Network] = []
-    for network in sorted((item for item in found.values() if item is not None), key=_order):
-        if not (kept and overlapping(network, kept[-1])):
-            kept.append(network)
-    return [text for network in kept for text in _texts(network)] + others
+    return list(_collapsed(tuple(entries)))
+
+
+# Goal, steps and diff ask for the same few lists, each of which may have thousands of entries
+@functools.lru_cache(maxsize=64)
+def _collapsed(entries: tuple[str, ...]) -> tuple[str, ...]:
+    spans = {entry: _span(entry) for entry in entries}
+    others = sorted(entry for entry, span in spans.items() if span is None)
+    known = [(span, entry) for entry, span in spans.items() if span]
+    kept: list[str] = []
+    version, end = 0, -1
+    for span, entry in sorted(known, key=lambda item: (item[0][0], item[0][1], -item[0][2])):
+        # Of two networks with an address in common one lies in the other
+        if span[0] != version or span[1] > end:
+            version, end = span[0], span[2]
+            kept.append(entry)
+    return tuple(text for entry in kept for text in _texts(entry)) + tuple(others)
 
 
 def overlap(some: Iterable[str], others: Iterable[str]) -> bool:
     """Whether an entry of the ones has an address in common with one of the others."""
-    pairs = itertools.product(map(network_of, some), map(network_of, others))
-    return any(one and other and overlapping(one, other) for one, other in pairs)
-
-
-def overlapping(one: Network, other: Network) -> bool:
-    """Whether two networks have an address in common; one then lies in the other."""
-    return one.version == other.version and one.overlaps(other)
+    pairs = itertools.product(map(_span, some), map(_span, others))
+    return any(
+        one and other and one[0] == other[0] and one[1] <= other[2] and other[1] <= one[2]
+        for one, other in pairs
+    )
 
 
 def same_entries(left: Sequence[str], right: Sequence[str]) -> bool:
     """Whether two lists are the same set of addresses and other entries."""
-    return set(left) == set(right) or _parted(left) == _parted(right)
+    return set(left) == set(right) or _covered(tuple(left)) == _covered(tuple(right))
 
 
-def _parted(entries: Iterable[str]) -> tuple[list[Network], list[str]]:
-    four: list[ipaddress.IPv4Network] = []
-    six: list[ipaddress.IPv6Network] = []
-    others: set[str] = set()
-    for entry in entries:
-        network = network_of(entry)
-        if isinstance(network, ipaddress.IPv4Network):
-            four.append(network)
-        elif isinstance(network, ipaddress.IPv6Network):
-            six.append(network)
+@functools.lru_cache(maxsize=64)
+def _covered(entries: tuple[str, ...]) -> tuple[tuple[Span, ...], frozenset[str]]:
+    """The addresses in the fewest spans, and the entries that are none."""
+    spans = {entry: _span(entry) for entry in entries}
+    joined: list[Span] = []
+    for version, first, last in sorted(span for span in spans.values() if span):
+        if joined and joined[-1][0] == version and first <= joined[-1][2] + 1:
+            joined[-1] = (version, joined[-1][1], max(last, joined[-1][2]))
         else:
-            others.add(entry)
-    joined: list[Network] = []
-    joined += ipaddress.collapse_addresses(four)
-    joined += ipaddress.collapse_addresses(six)
-    return joined, sorted(others)
+            joined.append((version, first, last))
+    return tuple(joined), frozenset(entry for entry, span in spans.items() if span is None)
 
 
-def _texts(network: Network) -> list[str]:
+def _texts(entry: str) -> list[str]:
+    network = network_of(entry)
+    if network is None:
+        return [entry]
     if network.prefixlen == network.max_prefixlen:
         return [str(network.network_address)]
     # firewalld and ipset take no /0; its halves are the same addresses
     parts = [network] if network.prefixlen else list(network.subnets())
     return [str(part) for part in parts]
-
-
-def _order(network: Network) -> tuple[int, int, int]:
-    return network.version, int(network.network_address), network.prefixlen

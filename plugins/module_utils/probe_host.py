@@ -6,16 +6,13 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .commands import Runner, run
-from .errors import HostError
+from .iproute import ip
 from .probe_plan import IPAddress, IPInterface, IPNetwork
-
-_IP_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -73,9 +70,9 @@ class HostState:
 
 def read_host(runner: Runner = run) -> HostState:
     """Links, addresses and main routes of both families; raises HostError without ``ip``."""
-    entries = _ip(runner, "-d", "address", "show")
-    routes = [("0.0.0.0/0", route) for route in _ip(runner, "-4", "route", "show")]
-    routes += [("::/0", route) for route in _ip(runner, "-6", "route", "show")]
+    entries = ip(runner, "-d", "address", "show")
+    routes = [("0.0.0.0/0", route) for route in ip(runner, "-4", "route", "show")]
+    routes += [("::/0", route) for route in ip(runner, "-6", "route", "show")]
     links = {entry["ifname"]: _link(entry) for entry in entries if "ifname" in entry}
     return HostState(
         links=links,
@@ -87,17 +84,6 @@ def read_host(runner: Runner = run) -> HostState:
         ),
         routes=tuple(seen for default, route in routes for seen in _routes(default, route)),
     )
-
-
-def _ip(runner: Runner, *arguments: str) -> list[dict[str, Any]]:
-    done = runner(["ip", "-j", *arguments], _IP_SECONDS)
-    if done.code != 0:
-        raise HostError(f"'ip {' '.join(arguments)}' failed: {done.words}")
-    try:
-        # ip 6.1 prints an empty object for what the filter leaves out
-        return [entry for entry in json.loads(done.out or "[]") if entry]
-    except ValueError as error:
-        raise HostError(f"'ip {' '.join(arguments)}' gave no JSON: {error}") from error
 
 
 def _link(entry: Mapping[str, Any]) -> SeenLink:

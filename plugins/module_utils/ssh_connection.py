@@ -11,7 +11,6 @@ but the kernel still knows the login session that it belongs to (pam_loginuid(8)
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from .commands import Runner, run
-from .errors import HostError
 from .firewalld_guard import WayIn
+from .iproute import ip
 
 _VARIABLE = "SSH_CONNECTION"
-_IP_SECONDS = 10
 # "no session", (u32) -1
 _NO_SESSION = "4294967295"
 # addresses on these are the host's own, but no packet comes in by them
@@ -135,7 +133,7 @@ def _interface(connection: _Connection, runner: Runner) -> str | None:
     the loopback or a dummy (a VIP) comes in by another one: there the way back is taken for the
     way in. None: the address is not of this host (another network namespace's connection).
     """
-    links = _ip(runner, "-d", "address", "show")
+    links = ip(runner, "-d", "address", "show")
     here = [link for link in links if _has(link, connection.server)]
     if any(_has(link, connection.client) for link in links):
         return "lo"
@@ -144,7 +142,7 @@ def _interface(connection: _Connection, runner: Runner) -> str | None:
         return str(outward[0])
     if not here:
         return None
-    routes = _ip(runner, "route", "get", connection.client, "from", connection.server)
+    routes = ip(runner, "route", "get", connection.client, "from", connection.server)
     back = [str(route["dev"]) for route in routes if route.get("dev")]
     return next(iter(back), str((outward or [here[0]["ifname"]])[0]))
 
@@ -157,13 +155,3 @@ def _is_inward(link: Mapping[str, Any]) -> bool:
 def _has(link: Mapping[str, Any], address: str) -> bool:
     # one notation for all: ip and sshd shorten IPv6 addresses alike, people's doubles do not
     return any(_address(info.get("local", ""))[0] == address for info in link.get("addr_info", ()))
-
-
-def _ip(runner: Runner, *arguments: str) -> list[dict[str, Any]]:
-    done = runner(["ip", "-json", *arguments], _IP_SECONDS)
-    if done.code != 0:
-        raise HostError(f"'ip {' '.join(arguments)}' failed: {done.words}")
-    try:
-        return [entry for entry in json.loads(done.out or "[]") if entry]
-    except ValueError as error:
-        raise HostError(f"'ip {' '.join(arguments)}' gave no JSON: {error}") from error

@@ -46,7 +46,7 @@ LINKS = (
 
 def ip(argv: Sequence[str], timeout: float) -> Completed:
     """A host with these links, whose way to everybody is by bond0.101."""
-    assert list(argv[:2]) == ["ip", "-json"]
+    assert list(argv[:2]) == ["ip", "-j"]
     answers = {"address": [{}, *LINKS], "route": [{"dst": "10.1.2.3", "dev": "bond0.101"}]}
     return Completed(0, json.dumps(answers["route" if "route" in argv else "address"]))
 

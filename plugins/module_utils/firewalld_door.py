@@ -80,15 +80,15 @@ class NotRunning(FirewalldError):  # noqa: N818 - what is the case, not what it 
     """Nobody answers at firewalld's name, or the system bus cannot be reached."""
 
 
-class NoAnswer(FirewalldError):  # noqa: N818
+class NoAnswer(FirewalldError):  # noqa: N818 - as NotRunning
     """firewalld is there and did not answer in time; whether it did as asked is not known."""
 
 
-class Gone(FirewalldError):  # noqa: N818
+class Gone(FirewalldError):  # noqa: N818 - as NotRunning
     """firewalld stopped or restarted during a call; whether it did as asked is not known."""
 
 
-class Refused(FirewalldError):  # noqa: N818
+class Refused(FirewalldError):  # noqa: N818 - as NotRunning
     """firewalld answered, with a refusal.
 
     :param code: firewalld's own word, as "INVALID_ZONE" or "ZONE_CONFLICT"; "" where it gave none.

@@ -35,6 +35,12 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.firewall
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.macros import is_templated
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
+from ansible_collections.underlay.cluster.plugins.plugin_utils.services_model import (
+    BGP,
+    NODE_GROUPS,
+    PXE,
+    ServicesReader,
+)
 from ansible_collections.underlay.cluster.plugins.plugin_utils.shapes import (
     ShapeChecker,
     Spec,
@@ -43,14 +49,19 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.shapes import (
 
 ROLES = Path(__file__).parents[2] / "roles"
 # Variables of the fleet: the same for every host.
-FLEET_VARIABLES = ("underlay_networks", "underlay_vips", FIREWALL, PODS)
 _NETWORKS = ("underlay_networks", "underlay_vips")
+_SERVICES = (BGP, PXE, NODE_GROUPS)
+FLEET_VARIABLES = (*_NETWORKS, FIREWALL, PODS, *_SERVICES)
 # Variables of a host.
 HOST_VARIABLES = (
     "underlay_rack",
-    "underlay_addresses",
+    "underlay_wanted_addresses",
     "underlay_nics",
     "underlay_l2_template",
+    "underlay_cluster",
+    "underlay_state",
+    "underlay_boot",
+    "underlay_bmc",
 )
 # What is read of an L2 template before its strings are rendered, as its macros depend on it.
 _READ_FIRST = {"nics": ("name", "match", "count"), "attach": ("network", "address")}
@@ -85,6 +96,7 @@ class _IntentReader:
         self._options = intent_options()
         self._problems: list[Problem] = []
         self._values = Reader()
+        self._of_services = ServicesReader()
         # Hosts of a group share one object; 1,000 hosts need not have it checked 1,000 times.
         self._checked: dict[tuple[str, int], tuple[object, Any, list[Problem]]] = {}
 
@@ -98,6 +110,7 @@ class _IntentReader:
             networks = self._values.networks(raw["underlay_networks"])
             vips = self._values.vips(raw["underlay_vips"])
         firewall, pod_network = self._firewall(fleet)
+        services = self._of_services.services(self._sound(_SERVICES, fleet))
         members = {name: self._host(name, variables) for name, variables in hosts.items()}
         everybody = frozenset(hosts)
         model = Model(
@@ -108,8 +121,9 @@ class _IntentReader:
             pod_network,
             {name: everybody.intersection(found) for name, found in groups.items()},
             everybody,
+            services,
         )
-        problems = self._problems + self._values.problems
+        problems = self._problems + self._values.problems + self._of_services.problems
         if problems:
             # The planner will not see this model; what it lacks besides is told now.
             told = {problem.path for problem in problems}
@@ -118,16 +132,20 @@ class _IntentReader:
         return model, problems
 
     def _firewall(self, fleet: Variables) -> tuple[Firewall, PodNetwork | None]:
-        """Read both variables; of one that is not in its shape, no value is read."""
-        raw = {}
-        for name in (FIREWALL, PODS):
-            before = len(self._problems)
-            checked = self._shape(name, fleet.get(name))
-            raw[name] = checked if len(self._problems) == before else None
+        raw = self._sound((FIREWALL, PODS), fleet)
         reader = FirewallReader()
         found = reader.firewall(raw[FIREWALL]), reader.pod_network(raw[PODS])
         self._problems += reader.problems
         return found
+
+    def _sound(self, names: Iterable[str], fleet: Variables) -> dict[str, Any]:
+        """Return variables in their shapes; None for one that is not, as no value is read of it."""
+        raw = {}
+        for name in names:
+            before = len(self._problems)
+            checked = self._shape(name, fleet.get(name))
+            raw[name] = checked if len(self._problems) == before else None
+        return raw
 
     def _host(self, name: str, variables: Variables) -> Host | None:
         before = len(self._problems)
@@ -150,8 +168,12 @@ class _IntentReader:
                 self._options["underlay_l2_template"],
                 is_templated(template),
             ),
-            wanted=self._values.wanted(name, raw["underlay_addresses"]),
+            wanted=self._values.wanted(name, raw["underlay_wanted_addresses"]),
             nics=tuple(nics) if nics is not None else None,
+            cluster=raw["underlay_cluster"],
+            state=raw["underlay_state"],
+            boot=self._of_services.boot(name, raw["underlay_boot"]),
+            bmc=self._of_services.bmc(name, raw["underlay_bmc"]),
         )
 
     def _shape(self, name: str, value: object, host: str = "") -> Any:
@@ -162,7 +184,9 @@ class _IntentReader:
                 meaning = spec["description"].split(". ")[0].rstrip(".")
                 right = f"Set it in the inventory: {meaning[0].lower()}{meaning[1:]}"
                 self._problems.append(Problem(name, None, "is missing", right, host))
-            return [] if spec["type"] == "list" else spec.get("default")
+            if spec.get("default") != {}:
+                return [] if spec["type"] == "list" else spec.get("default")
+            value = spec["default"]  # its own options have defaults
         key = name, id(value)
         if key not in self._checked:
             checker = ShapeChecker(templated=name == "underlay_l2_template")

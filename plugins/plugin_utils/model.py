@@ -24,9 +24,18 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.ip import (
     Network as Cidr,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
+from ansible_collections.underlay.cluster.plugins.plugin_utils.services_model import (
+    OPERATIONAL,
+    Bmc,
+    Boot,
+    Services,
+)
 
 # Kinds whose files a role of another name writes.
 _ROLE_OF_KIND = {"storage_access": "storage", "storage_replication": "storage"}
+# Answers to clients outside leave by the way that requests came in by (metallb#319). 253 to 255 are
+# the kernel's own tables.
+_ROUTING_TABLES = {"external": 163}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,7 @@ class Segment:
     exclude: tuple[Range, ...]
     service_ranges: tuple[Range, ...]
     dhcp_ranges: tuple[Range, ...]
+    vip_ranges: tuple[Range, ...]
     routes: tuple[Route, ...]
     path: str
 
@@ -70,12 +80,16 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network of one kind, with its segments."""
+    """A network of one kind, with its segments.
+
+    routing_table: the number of the table by which answers leave as they came; None for none
+    """
 
     name: str
     kind: str
     api_endpoint: bool
     default_route: bool
+    routing_table: int | None
     segments: tuple[Segment, ...]
     path: str
 
@@ -92,13 +106,20 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Vip:
-    """A virtual address, fixed or to be allocated."""
+    """A virtual address, fixed or to be allocated.
+
+    roles, cluster: who may hold it; cluster is empty for any; router_id: VRRP's, None to derive it
+    """
 
     name: str
     network: str
     segment: str | None
     mode: str
     address: Address | None
+    port: int
+    roles: tuple[str, ...]
+    cluster: str
+    router_id: int | None
     path: str
 
     @property
@@ -147,6 +168,10 @@ class Host:
     template: Template
     wanted: tuple[Wanted, ...] = ()
     nics: tuple[Mapping[str, Any], ...] | None = None
+    cluster: str = ""
+    state: str = OPERATIONAL
+    boot: Boot | None = None
+    bmc: Bmc | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +189,7 @@ class Model:
     pod_network: PodNetwork | None = None
     groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
     everybody: frozenset[str] = frozenset()
+    services: Services = field(default_factory=Services)
 
 
 class Reader:
@@ -185,6 +211,10 @@ class Reader:
                 segment=item["segment"],
                 mode=item["mode"],
                 address=self._one(parse_address, item["address"], f"{path}.address"),
+                port=item["port"],
+                roles=tuple(item["roles"]),
+                cluster=item["cluster"] or "",
+                router_id=item["router_id"],
                 path=path,
             )
             for item in items
@@ -192,10 +222,10 @@ class Reader:
         )
 
     def wanted(self, host: str, items: Iterable[Mapping[str, Any]]) -> tuple[Wanted, ...]:
-        """Read a host's underlay_addresses."""
+        """Read a host's underlay_wanted_addresses."""
         wanted = []
         for item in items:
-            path = f"underlay_addresses[{item['network']}].address"
+            path = f"underlay_wanted_addresses[{item['network']}].address"
             address = self._one(parse_address, item["address"], path, host)
             if address is not None:
                 wanted.append(Wanted(item["network"], address, path))
@@ -209,6 +239,7 @@ class Reader:
             kind=item["kind"],
             api_endpoint=item["api_endpoint"],
             default_route=item["default_route"],
+            routing_table=item["routing_table"] or _ROUTING_TABLES.get(item["kind"]),
             segments=tuple(segment for segment in segments if segment),
             path=path,
         )
@@ -222,7 +253,7 @@ class Reader:
         gateway = self._one(parse_address, item["gateway"], f"{path}.gateway")
         ranges = {
             key: self._many(parse_range, item[key], f"{path}.{key}")
-            for key in ("ranges", "exclude", "service_ranges", "dhcp_ranges")
+            for key in ("ranges", "exclude", "service_ranges", "dhcp_ranges", "vip_ranges")
         }
         routes = [
             self._route(route, f"{path}.routes[{index}]")

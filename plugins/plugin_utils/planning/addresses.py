@@ -112,10 +112,16 @@ def reserved(segment: Segment) -> list[Reserved]:
     for why, ranges in (
         ("in service_ranges", segment.service_ranges),
         ("in dhcp_ranges", segment.dhcp_ranges),
+        ("in vip_ranges", segment.vip_ranges),
         ("in exclude", segment.exclude),
     ):
         found += [Reserved(part, why) for part in ranges]
     return [item for item in found if item.range.version == version]
+
+
+# People keep a VIP's fixed address apart from the hosts' by an exclude of their own, or by a range
+# for VIPs alone (MOSK, S4.6), and a service's address comes from the service range.
+_FREE_FOR_VIPS = {"in exclude", "in service_ranges", "in vip_ranges"}
 
 
 class _NetworkAllocator:
@@ -143,7 +149,10 @@ class _NetworkAllocator:
             if claim.wanted is None and segment is not None and not self._keep(claim, segment):
                 new.setdefault(segment.name, (segment, []))[1].append(claim)
         for segment, waiting in new.values():
-            self._grant_new(segment, sorted(waiting, key=_order))
+            apart = [claim for claim in waiting if claim.is_vip and segment.vip_ranges]
+            others = [claim for claim in waiting if claim not in apart]
+            self._grant_new(segment, sorted(apart, key=_order), "vip_ranges")
+            self._grant_new(segment, sorted(others, key=_order), "ranges")
 
     def _keep(self, claim: Claim, segment: Segment) -> bool:
         """Give the owner what it holds. False if it holds nothing."""
@@ -191,15 +200,14 @@ class _NetworkAllocator:
         if segment.name not in self._reserved:
             self._reserved[segment.name] = reserved(segment)
         for item in self._reserved[segment.name]:
-            # People keep a VIP's fixed address apart from the hosts' by an exclude of their own,
-            # and a service's address comes from the service range.
-            fixed_vip = claim.is_vip and item.why in ("in exclude", "in service_ranges")
-            if number in item.range and not fixed_vip:
+            if number in item.range and not (claim.is_vip and item.why in _FREE_FOR_VIPS):
                 return item
         return None
 
-    def _grant_new(self, segment: Segment, claims: list[Claim]) -> None:
-        pool = _pool(segment)
+    def _grant_new(self, segment: Segment, claims: list[Claim], key: str) -> None:
+        if not claims:
+            return
+        pool = _pool(segment, for_vips=key == "vip_ranges")
         version = segment.version
         used = {
             int(parse_address(text)) for text in self._rows if (6 if ":" in text else 4) == version
@@ -207,7 +215,7 @@ class _NetworkAllocator:
         taken = sum(1 for number in used for part in pool if number in part)
         size = sum(part.last - part.first + 1 for part in pool)
         if len(claims) > size - taken:
-            self._exhausted(segment, size, taken, claims)
+            self._exhausted(segment, size, taken, claims, key)
             return
         free = _free(pool, used)
         for claim in claims:
@@ -215,14 +223,16 @@ class _NetworkAllocator:
             self._rows[text] = claim.owner
             self._result.addresses[claim.owner, self._network, version] = text
 
-    def _exhausted(self, segment: Segment, size: int, taken: int, claims: list[Claim]) -> None:
+    def _exhausted(
+        self, segment: Segment, size: int, taken: int, claims: list[Claim], key: str
+    ) -> None:
         wrong = (
             f"network {self._network}, segment {segment.name} is exhausted: {size} addresses, "
             f"{taken} used, {size - taken} free, {len(claims)} needed"
         )
         right = "Widen ranges or the subnet, or release hosts that are gone"
-        written = ", ".join(map(str, segment.ranges)) or str(segment.cidr)
-        self._result.problems.append(Problem(f"{segment.path}.ranges", written, wrong, right))
+        written = ", ".join(map(str, getattr(segment, key))) or str(segment.cidr)
+        self._result.problems.append(Problem(f"{segment.path}.{key}", written, wrong, right))
 
 
 def _order(claim: Claim) -> tuple[bool, object, str]:
@@ -234,14 +244,18 @@ def _single(address: Address) -> Range:
     return Range(int(address), int(address), address.version)
 
 
-def _pool(segment: Segment) -> list[Range]:
-    """Return the addresses that a segment may hand out, in the order in which it does."""
+def _pool(segment: Segment, *, for_vips: bool = False) -> list[Range]:
+    """Return the addresses that a segment may hand out, in the order in which it does.
+
+    for_vips: those of the range that is for VIPs alone
+    """
     version = segment.version
     kept_back = netaddr.IPSet()
     for item in reserved(segment):
-        kept_back |= _set(item.range)
+        if not (for_vips and item.why in _FREE_FOR_VIPS):
+            kept_back |= _set(item.range)
     parts: list[Range] = []
-    for part in segment.ranges or (segment.whole,):
+    for part in segment.vip_ranges if for_vips else segment.ranges or (segment.whole,):
         left = _set(part) - kept_back
         parts += [Range(int(run.first), int(run.last), version) for run in left.iter_ipranges()]
         kept_back |= _set(part)

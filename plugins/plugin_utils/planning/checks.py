@@ -113,7 +113,7 @@ def _check_nameservers(_network: Network, segment: Segment) -> Iterator[Problem]
 
 
 def _check_ranges(_network: Network, segment: Segment) -> Iterator[Problem]:
-    for key in ("ranges", "exclude", "service_ranges", "dhcp_ranges"):
+    for key in ("ranges", "exclude", "service_ranges", "dhcp_ranges", "vip_ranges"):
         parts: tuple[Range, ...] = getattr(segment, key)
         for index, part in enumerate(parts):
             inside = part.version == segment.version and (

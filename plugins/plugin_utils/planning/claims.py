@@ -15,7 +15,9 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.model import (
     Vip,
     Wanted,
 )
+from ansible_collections.underlay.cluster.plugins.plugin_utils.natural import natural_order
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.addresses import Claim
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.roles import Roles
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
 
 
@@ -41,6 +43,13 @@ def vip_segment(vip: Vip, network: Network) -> Segment | None:
     if vip.address is not None:
         named = [segment for segment in named if vip.address in segment.cidr]
     return named[0] if len(named) == 1 else None
+
+
+def vip_holders(vip: Vip, model: Model, roles: Roles) -> list[str]:
+    """Return the hosts that may hold a VIP, in natural order: those of its roles and cluster."""
+    asked = roles.hosts_of_all(vip.roles)
+    known = [name for name in asked if name in model.hosts]
+    return natural_order([name for name in known if vip.cluster in ("", model.hosts[name].cluster)])
 
 
 class HostClaims:

@@ -31,6 +31,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.checks i
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.claims import (
     HostClaims,
     vip_claims,
+    vip_holders,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.device_checks import (
     check_devices,
@@ -60,6 +61,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.nics imp
     select,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.probes import mesh
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.roles import Roles
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.routes import RouteTable
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
 from ansible_collections.underlay.cluster.plugins.plugin_utils.shapes import ShapeChecker
@@ -112,6 +114,7 @@ class _Planner:
             if any(item.path.startswith(f"{network.path}.") for item in self._problems)
         }
         self._names = natural_order(list(model.hosts))
+        self._roles = Roles(model)
 
     def run(self) -> Planned:
         asking = HostClaims(self._model)
@@ -164,9 +167,17 @@ class _Planner:
                     "network": vip.network,
                     "mode": vip.mode,
                     "address": vips[vip.name],
+                    "port": vip.port,
+                    "cluster": vip.cluster,
+                    "holders": vip_holders(vip, self._model, self._roles),
                 }
                 for vip in self._model.vips
                 if vip.name in vips
+            ],
+            "bmcs": [
+                {"host": name, "address": str(bmc.address)}
+                for name in self._names
+                if (bmc := self._model.hosts[name].bmc)
             ],
         }
 
@@ -258,6 +269,8 @@ def _part(
     return {
         "name": host.name,
         "rack": host.rack,
+        "cluster": host.cluster,
+        "state": host.state,
         "nics": {group: [nic["name"] for nic in members] for group, members in nics.items()},
         "addresses": addresses,
         "files": [

@@ -18,6 +18,7 @@ class Roles:
     def __init__(self, model: Model) -> None:
         self._groups: Mapping[str, frozenset[str]] = model.groups
         self._named = model.firewall.groups
+        self._nodes = model.services.node_groups
         self._everybody = model.everybody
 
     @property
@@ -42,3 +43,10 @@ class Roles:
     def hosts_of_all(self, roles: Iterable[str]) -> frozenset[str]:
         """Return the hosts that have any of the roles."""
         return frozenset[str]().union(*(self.hosts(role) for role in roles))
+
+    def nodes(self, kind: str) -> frozenset[str]:
+        """Return the hosts of a kind of node: manager, controller, compute or storage."""
+        found = frozenset[str]()
+        for group in self._nodes.get(kind, ()):
+            found |= self._groups.get(group, frozenset())
+        return found

@@ -44,7 +44,7 @@ ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
 chroot "$root" passwd -q -d root
 
 # Installed, but started only by those who want them.
-systemctl --root="$root" -q disable firewalld.service keepalived.service dnsmasq.service lldpd.service
+systemctl --root="$root" -q disable firewalld.service keepalived.service dnsmasq.service lldpd.service nginx.service
 
 # What only costs time in a host that lives for minutes: each process is dear in an emulated machine.
 systemctl --root="$root" -q mask \

@@ -207,7 +207,7 @@ def _add_bond(host: str, **values: Any) -> Callable[[Intent], object]:
 
 def _want(host: str, address: str, network: str = "lcm") -> Callable[[Intent], object]:
     wish = {"network": network, "address": address}
-    return lambda intent: intent.hosts[host].update(underlay_addresses=[wish])
+    return lambda intent: intent.hosts[host].update(underlay_wanted_addresses=[wish])
 
 
 def _two_wishes(intent: Intent) -> None:
@@ -485,28 +485,28 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "a wanted address is taken",
         _two_wishes,
-        "underlay_addresses[lcm].address",
+        "underlay_wanted_addresses[lcm].address",
         ("10.21.1.50", "is taken by cp1", "free in lcm"),
         ("w1",),
     ),
     Mutation(
         "a wanted address is outside of the host's segment",
         _want("w1", "10.21.2.50"),
-        "underlay_addresses[lcm].address",
+        "underlay_wanted_addresses[lcm].address",
         ("10.21.2.50", "is outside of 10.21.1.0/24, segment r1 of lcm"),
         ("w1",),
     ),
     Mutation(
         "a wanted address is a name server's",
         _want("w1", "10.21.1.2"),
-        "underlay_addresses[lcm].address",
+        "underlay_wanted_addresses[lcm].address",
         ("10.21.1.2", "is a name server of segment r1"),
         ("w1",),
     ),
     Mutation(
         "an address is wanted on a network that is not attached",
         _want("cp1", "10.23.1.9", "storage_access"),
-        "underlay_addresses[storage_access].address",
+        "underlay_wanted_addresses[storage_access].address",
         ("10.23.1.9", "does not attach", "The host attaches lcm, workload"),
         ("cp1",),
     ),

@@ -65,6 +65,7 @@ def segments(draw: st.DrawFn) -> Segment:
         exclude=draw(some),
         service_ranges=draw(some),
         dhcp_ranges=draw(some),
+        vip_ranges=draw(some),
         routes=(),
         path="underlay_networks[lcm].segments[all]",
     )
@@ -226,7 +227,7 @@ class Fleet(RuleBasedStateMachine):
         before = self.intent.hosts[name]
         rack = before["underlay_rack"].removeprefix("r")
         wish = {"network": "lcm", "address": f"10.21.{rack}.{last}"}
-        self.intent.hosts[name] = {**before, "underlay_addresses": [wish]}
+        self.intent.hosts[name] = {**before, "underlay_wanted_addresses": [wish]}
         self.moved = {name}
         if self._plan():
             self.intent.hosts[name] = before

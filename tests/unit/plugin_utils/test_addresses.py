@@ -252,7 +252,7 @@ class TestAWantedAddress:
 
     def test_may_be_one_of_each_family(self) -> None:
         intent = good_intent()
-        intent.hosts["w1"]["underlay_addresses"] = [
+        intent.hosts["w1"]["underlay_wanted_addresses"] = [
             {"network": "lcm", "address": "10.21.1.77"},
             {"network": "lcm", "address": "fd21:1::77"},
         ]
@@ -262,19 +262,19 @@ class TestAWantedAddress:
     def test_may_be_spelt_as_people_like(self) -> None:
         intent = good_intent()
         wish = {"network": "lcm", "address": "FD21:1:0:0::0050"}
-        intent.hosts["w1"]["underlay_addresses"] = [wish]
+        intent.hosts["w1"]["underlay_wanted_addresses"] = [wish]
         assert plan(intent).ledger.addresses["lcm"]["fd21:1::50"] == "w1"
 
     def test_cannot_be_two_of_one_family(self) -> None:
         intent = good_intent()
         wishes = [{"network": "lcm", "address": f"10.21.1.{last}"} for last in (77, 78)]
-        intent.hosts["w1"]["underlay_addresses"] = wishes
+        intent.hosts["w1"]["underlay_wanted_addresses"] = wishes
         assert [item.wrong for item in problems_of(intent)] == ["is a second wish of its family"]
 
     def test_must_be_of_a_family_that_the_segment_has(self) -> None:
         intent = good_intent()
         wish = {"network": "workload", "address": "fd22:1::5"}
-        intent.hosts["w1"]["underlay_addresses"] = [wish]
+        intent.hosts["w1"]["underlay_wanted_addresses"] = [wish]
         (problem,) = problems_of(intent)
         assert problem.right == "Ask for an address of 10.22.1.0/24"
 
@@ -282,15 +282,15 @@ class TestAWantedAddress:
         intent = good_intent()
         intent.attach("w1", "workload").update(address=False)
         wish = {"network": "workload", "address": "10.22.1.50"}
-        intent.hosts["w1"]["underlay_addresses"] = [wish]
+        intent.hosts["w1"]["underlay_wanted_addresses"] = [wish]
         (problem,) = problems_of(intent)
-        assert problem.path == "underlay_addresses[workload].address"
+        assert problem.path == "underlay_wanted_addresses[workload].address"
         assert "address: false" in problem.wrong
 
     def test_of_a_host_without_a_segment_adds_no_noise(self) -> None:
         intent = good_intent()
         wish = {"network": "lcm", "address": "10.21.1.50"}
-        intent.hosts["w1"].update(underlay_rack="r9", underlay_addresses=[wish])
+        intent.hosts["w1"].update(underlay_rack="r9", underlay_wanted_addresses=[wish])
         assert {problem.path for problem in problems_of(intent)} == {"underlay_rack"}
 
 

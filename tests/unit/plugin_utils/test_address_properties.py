@@ -87,7 +87,12 @@ def never(segment: Segment) -> set[int]:
         out.add(int(segment.gateway))
     if segment.cidr.num_addresses > 2:
         out |= {first, last} if segment.version == 4 else {first}
-    for part in (*segment.exclude, *segment.service_ranges, *segment.dhcp_ranges):
+    for part in (
+        *segment.exclude,
+        *segment.service_ranges,
+        *segment.dhcp_ranges,
+        *segment.vip_ranges,
+    ):
         out |= set(range(part.first, part.last + 1))
     return out
 

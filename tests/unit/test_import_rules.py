@@ -63,6 +63,7 @@ PURE_SIBLINGS = (
     "natural",
     "needs",
     "problems",
+    "services_model",
     "shapes",
 )
 # Pure as well, and the hosts read ports by it too.

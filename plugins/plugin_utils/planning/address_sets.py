@@ -9,12 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.underlay.cluster.plugins.plugin_utils.firewall_model import Firewall
 from ansible_collections.underlay.cluster.plugins.plugin_utils.ip import (
     parse_address,
     parse_network,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.model import Model
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.components import (
+    components,
+)
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.port_catalogue import (
     CATALOGUE,
     Who,
@@ -109,18 +111,18 @@ def address_sets(model: Model, parts: Mapping[str, Part]) -> Sets:
     else:
         wanted[HOSTS] = of_hosts(of_host)
         wanted[CONTROL_PLANE] = of_hosts(roles.hosts("master"))
-        for component, names in _running(firewall, roles).items():
+        for component, names in _running(model, roles).items():
             wanted[running(component)] = of_hosts(names)
-    for item in firewall.components:
+    for item in components(model):
         wanted[clients(item.name)] = [str(client) for client in item.clients]
     return Sets({name: _by_family(members) for name, members in wanted.items()})
 
 
-def _running(firewall: Firewall, roles: Roles) -> dict[str, frozenset[str]]:
+def _running(model: Model, roles: Roles) -> dict[str, frozenset[str]]:
     asking = {row.component for row in CATALOGUE if row.source is Who.RUNNING}
     return {
         item.name: roles.hosts_of_all(item.roles)
-        for item in firewall.components
+        for item in components(model)
         if item.name in asking
     }
 

@@ -26,9 +26,13 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning import (
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.address_sets import (
     CLUSTER,
 )
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.components import (
+    components,
+)
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.forwarding import (
     forwarding_policy,
 )
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.keep_out import policies
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.port_catalogue import (
     CATALOGUE,
     ICMP,
@@ -122,7 +126,7 @@ class FirewallPlanner:
         return {
             "enabled": True,
             "zones": zones,
-            "policies": [self._policy],
+            "policies": [self._policy, *policies(self._model, name)],
             "reach": reach + self._common,
         }
 
@@ -236,9 +240,9 @@ def _openings(model: Model) -> Iterator[Opening]:
 
 def _needed(model: Model) -> Sequence[Row]:
     pods = model.pod_network
-    components = {item.name for item in model.firewall.components}
+    running = {item.name for item in components(model)}
     provider, settings = (pods.provider, pods.settings) if pods else ("", {})
-    return [row for row in CATALOGUE if row.needed(provider, settings, components)]
+    return [row for row in CATALOGUE if row.needed(provider, settings, running)]
 
 
 def _opening_of(row: Row, model: Model, roles: Roles) -> Opening | None:
@@ -258,7 +262,7 @@ def _opening_of(row: Row, model: Model, roles: Roles) -> Opening | None:
     if row.source is Who.SELF or (between_hosts and model.firewall.trust_hosts):
         return None
     where = {Who.HOSTS: roles.hosts("*"), Who.CONTROL_PLANE: roles.hosts("master")}
-    for component in model.firewall.components:
+    for component in components(model):
         if component.name == row.component:
             where[Who.RUNNING] = roles.hosts_of_all(component.roles)
     kinds = row.networks or tuple(kind for kind in KINDS if kind not in _NOT_BETWEEN_HOSTS)

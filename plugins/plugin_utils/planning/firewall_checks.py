@@ -78,7 +78,9 @@ def _check_components(model: Model) -> Iterator[Problem]:
         rows = [row for row in CATALOGUE if row.component == component.name]
         yield from _check_clients(component, rows)
         for kind in {kind for row in rows for kind in row.networks}:
-            if not model.firewall.interfaces.get(kind):
+            # A server of underlay_pxe is attached to its network by the plan.
+            planned = kind == "pxe" and model.services.pxe is not None
+            if not planned and not model.firewall.interfaces.get(kind):
                 wrong = f"is asked on {kind} networks, and no host has an interface there"
                 right = (
                     f"List the interfaces in {FIREWALL}.zones: {{kind: {kind}, interfaces: […]}}"

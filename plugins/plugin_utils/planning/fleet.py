@@ -47,6 +47,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.firewall
     check_firewall,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.host import HostView
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.keep_out import wardens
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.l2 import (
     HostLinks,
     LinkBuilder,
@@ -102,7 +103,7 @@ class _Planner:
         self._model = model
         self._ledger = ledger
         self._facts = facts
-        self._routes = RouteTable(model.networks)
+        self._routes = RouteTable(model.networks, model.vips)
         self._problems = check_networks(model.networks) + check_vips(model.vips, model.networks)
         self._sound = not self._problems
         self._problems += check_firewall(model)
@@ -115,6 +116,10 @@ class _Planner:
         }
         self._names = natural_order(list(model.hosts))
         self._roles = Roles(model)
+        self._holders = {vip.name: vip_holders(vip, model, self._roles) for vip in model.vips}
+        self._wardens = wardens(model)
+        pods = model.pod_network
+        self._inside = (*pods.pods, *pods.services) if pods else ()
 
     def run(self) -> Planned:
         asking = HostClaims(self._model)
@@ -169,7 +174,7 @@ class _Planner:
                     "address": vips[vip.name],
                     "port": vip.port,
                     "cluster": vip.cluster,
-                    "holders": vip_holders(vip, self._model, self._roles),
+                    "holders": self._holders[vip.name],
                 }
                 for vip in self._model.vips
                 if vip.name in vips
@@ -206,7 +211,18 @@ class _Planner:
             # Its NIC or address is the problem, and told; a macro that misses it would be noise.
             return _part(host, {}, [], HostLinks(), {})
         known = [nic["name"] for nic in in_natural_order(nics)]
-        view = HostView(name, host.rack, chosen, known, segments, addresses, vips)
+        view = HostView(
+            name,
+            host.rack,
+            chosen,
+            known,
+            segments,
+            addresses,
+            vips,
+            self._announced(name, vips),
+            self._inside,
+            name not in self._wardens,
+        )
         template = self._rendered(host, Macros(view, self._routes.of))
         if template is None:
             return _part(host, {}, [], HostLinks(), {})
@@ -224,6 +240,16 @@ class _Planner:
         ]
         self._links[name] = built.links
         return _part(host, chosen, data, built, expectations(whole, built.links))
+
+    def _announced(self, host: str, vips: Mapping[str, str]) -> dict[str, list[str]]:
+        """Return the VIPs that a host announces by routing, by the network that they belong to."""
+        found: dict[str, list[str]] = {}
+        for vip in self._model.vips:
+            if vip.mode == "bgp" and vip.name in vips and host in self._holders[vip.name]:
+                address = vips[vip.name]
+                length = 128 if ":" in address else 32
+                found.setdefault(vip.network, []).append(f"{address}/{length}")
+        return found
 
     def _rendered(self, host: Host, macros: Macros) -> Mapping[str, Any] | None:
         """Return the host's template with its strings rendered, or None if that fails."""

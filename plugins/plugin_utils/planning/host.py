@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.underlay.cluster.plugins.plugin_utils.ip import Network as Cidr
 from ansible_collections.underlay.cluster.plugins.plugin_utils.model import Segment
 
 
@@ -20,6 +21,9 @@ class HostView:
     segments: network -> the host's segments, IPv4 first
     addresses: (network, family) -> address with prefix length
     vips: name -> address text
+    announced: network -> VIPs with prefix length that the host announces by routing
+    inside: the pods' and services' subnets
+    keeps_out: whether the host must not reach out-of-band networks
     """
 
     name: str
@@ -29,3 +33,6 @@ class HostView:
     segments: Mapping[str, Sequence[Segment]]
     addresses: Mapping[tuple[str, int], str]
     vips: Mapping[str, str]
+    announced: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    inside: Sequence[Cidr] = ()
+    keeps_out: bool = True

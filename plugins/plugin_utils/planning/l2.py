@@ -21,9 +21,13 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.devices 
     merged,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.host import HostView
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.keep_out import (
+    unreachable_routes,
+)
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.routes import (
     DEFAULT,
     RouteTable,
+    way_back,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.way_out import (
     plain,
@@ -77,6 +81,7 @@ class LinkBuilder:
         networks: Mapping[str, Network],
         routes: RouteTable,
     ) -> None:
+        self._view = host
         self._host = host.name
         self._template = template
         self._groups = host.nics
@@ -107,6 +112,7 @@ class LinkBuilder:
         for item, network, link in attached:
             if link is not None:
                 self._network(item, network, link)
+        self._keep_out()
         self._way_out(self._template["netplan"])
         if self._links.netplan == Part("", "", None).netplan:
             # A host without planned links has no file for them.
@@ -233,12 +239,17 @@ class LinkBuilder:
                 part, "bridges", item["bridge"], {**_QUIET, **below, **quick, **addressed}, path
             )
             carrier = item["bridge"]
+        if announced := self._view.announced.get(network.name):
+            # On the loopback it answers whatever link a packet comes by, and no ARP is sent for it.
+            part.define("ethernets", "lo", {"addresses": list(announced)})
         self._built.parts.append(part)
         self._built.links[network.name] = carrier
 
     def _address_settings(self, network: Network, segments: Sequence[Segment]) -> Netplan:
         settings: Netplan = {"addresses": []}
-        routes, servers = [], []
+        routes: list[dict[str, Any]] = []
+        rules: list[dict[str, Any]] = []
+        servers: list[str] = []
         for segment in segments:
             address = self._addresses.get((network.name, segment.version))
             if address is None:
@@ -247,15 +258,42 @@ class LinkBuilder:
             for route in self._routes.of(segment):
                 to = "default" if route.to in DEFAULT.values() else route.to
                 routes.append({"to": to, "via": route.via})
+            if network.routing_table is not None:
+                back = way_back(segment, network.routing_table, self._view.inside)
+                routes += back.get("routes", [])
+                rules += back.get("routing-policy", [])
             servers += [str(server) for server in segment.nameservers]
             if segment.version == 6:
                 # Neighbour discovery works by link-local addresses (RFC 4861).
                 settings["link-local"] = ["ipv6"]
         if routes:
             settings["routes"] = routes
+        if rules:
+            settings["routing-policy"] = rules
         if servers:
             settings["nameservers"] = {"addresses": servers}
         return settings
+
+    def _keep_out(self) -> None:
+        """Make the out-of-band networks unreachable, on the link that leads furthest: LCM's."""
+        carried = [(network.kind != "lcm", name) for name, network in self._networks.items()]
+        links = [
+            self._built.links[name] for _other, name in sorted(carried) if name in self._built.links
+        ]
+        for network in self._networks.values():
+            if network.kind != "oob" or not self._view.keeps_out or not links:
+                continue
+            part = Part(
+                f"{FILE_NUMBERS['oob']}-underlay-{network.name}.yaml", network.role, network.name
+            )
+            section = next(
+                section
+                for each in self._built.parts
+                for section, name, _settings in definitions(each.netplan)
+                if name == links[0]
+            )
+            part.define(section, links[0], {"routes": unreachable_routes(network)})
+            self._built.parts.append(part)
 
     def _way_out(self, netplan: Netplan) -> None:
         """Merge the template's own netplan keys over what the parts say.

@@ -17,6 +17,7 @@ from typing import Any
 # IP protocols by their number, as /etc/protocols of distributions name them differently.
 IPIP = "4"
 ESP = "50"
+VRRP = "112"
 ICMP = "icmp"
 
 
@@ -223,6 +224,8 @@ CATALOGUE: tuple[Row, ...] = (
         "Kubespray, Port Requirements",
         "node_exporter",
     ),
+    Row("VRRP", (VRRP,), Who.RUNNING, Who.RUNNING, "RFC 5798, 5.1.1.4", "keepalived"),
+    Row("BGP to routers", ("179/tcp",), Who.RUNNING, Who.CLIENTS, "RFC 4271, 8.2.1", "bgp"),
     # A machine that is being provisioned has no address yet, so nobody can be named.
     Row("DHCP", ("67/udp",), Who.RUNNING, Who.ANYONE, "RFC 2131, 4.1", "pxe", networks=("pxe",)),
     Row("TFTP", ("69/udp",), Who.RUNNING, Who.ANYONE, "RFC 1350, 4", "pxe", networks=("pxe",)),

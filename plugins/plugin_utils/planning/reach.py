@@ -14,7 +14,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.model import Mode
 EVERY_NETWORK = "any network"
 HEADINGS = ("WHO", "MAY REACH", "BECAUSE OF")
 # IP protocols that people know by name (IANA, Assigned Internet Protocol Numbers).
-_PROTOCOLS = {"4": "IP-in-IP", "50": "ESP", "icmp": "ICMP"}
+_PROTOCOLS = {"4": "IP-in-IP", "50": "ESP", "112": "VRRP", "icmp": "ICMP"}
 
 Reach = dict[str, Any]
 Rows = Sequence[Mapping[str, Any]]

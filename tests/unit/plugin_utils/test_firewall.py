@@ -112,8 +112,8 @@ def addresses(planned: Planned, host: str) -> set[str]:
     return {item["address"].split("/")[0] for item in planned.hosts[host]["addresses"]}
 
 
-def policy(planned: Planned) -> dict[str, Any]:
-    (found,) = firewall_of(planned, "w1")["policies"]
+def policy(planned: Planned, name: str = "underlay-pods") -> dict[str, Any]:
+    (found,) = [item for item in firewall_of(planned, "w1")["policies"] if item["name"] == name]
     return dict(found)
 
 

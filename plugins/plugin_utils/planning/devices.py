@@ -106,7 +106,7 @@ def devices(parts: list[Part], paths: Mapping[str, str]) -> dict[str, Device]:
     for part in parts:
         for section, name, settings in definitions(part.netplan):
             before = found.get(name)
-            whole = merged(before.settings if before else {}, settings)
+            whole = _added(before.settings if before else {}, settings)
             network = before.network if before else part.network
             found[name] = Device(section, name, whole, paths.get(name, ""), network)
     return found
@@ -117,6 +117,16 @@ def definitions(netplan: Netplan) -> Iterator[tuple[str, str, Netplan]]:
     for section in SECTIONS:
         for name, settings in (netplan.get(section) or {}).items():
             yield section, name, settings or {}
+
+
+def _added(under: Mapping[str, Any], over: Mapping[str, Any]) -> Netplan:
+    """Return one file's settings and a later one's, as netplan reads both: lists add up."""
+    lists = {
+        key: [*under[key], *value]
+        for key, value in over.items()
+        if isinstance(value, list) and isinstance(under.get(key), list)
+    }
+    return {**merged(under, over), **lists}
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Netplan:

@@ -65,6 +65,9 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.probes i
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.roles import Roles
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.routes import RouteTable
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
+from ansible_collections.underlay.cluster.plugins.plugin_utils.services_model import (
+    PROVISIONING,
+)
 from ansible_collections.underlay.cluster.plugins.plugin_utils.shapes import ShapeChecker
 
 FORMAT = 1
@@ -202,7 +205,8 @@ class _Planner:
         }
         nics = self._facts.get(name)
         if nics is None:
-            self._no_facts(host)
+            if host.state != PROVISIONING:  # nobody could ask a machine that has no system yet
+                self._no_facts(host)
             return _part(host, {}, [], HostLinks(), {})
         chosen, problems = select(host.template.nic_groups, nics, name)
         self._problems += problems

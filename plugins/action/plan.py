@@ -37,6 +37,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import (
     describe,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.store import (
+    HANDOVER,
     FolderStore,
     StoredPlan,
     StoreError,
@@ -75,11 +76,15 @@ class ActionModule(ActionBase):
         except (LedgerError, StoreError) as error:
             return {**result, "failed": True, "msg": str(error)}
         Display().display(summary(run.model, run.planned, run.ledger_before))
+        # In a preview too, where the run that stores this plan puts them.
+        handed = store.place_of_plan(run.stored.sha256).folder / HANDOVER
+        Display().display(f"For the next tools: {handed}")
         if self._task.diff:
             result["diff"] = list(_differences(run))
         place = {"sha256": run.stored.sha256, "folder": str(run.stored.folder)}
         facts = {"underlay_plan": place}
-        return {**result, **place, "changed": run.changed, "ansible_facts": facts}
+        more = {"handover": str(run.stored.folder / HANDOVER), "ansible_facts": facts}
+        return {**result, **place, **more, "changed": run.changed}
 
 
 def _fleet(variables: dict[str, Any]) -> list[str]:

@@ -58,6 +58,13 @@ folder:
   returned: success
   type: str
   sample: /srv/underlay/production/plans/9aaa1a69f262
+handover:
+  description: >-
+    Folder in RV(folder) with the files for the next tools: C(addresses.json), and Ceph's, Rook's,
+    MetalLB's and kubeadm's, as far as the fleet has what they are about.
+  returned: success
+  type: str
+  sample: /srv/underlay/production/plans/9aaa1a69f262/handover
 problems:
   description: Everything that is wrong with the intent.
   returned: when the intent cannot be planned

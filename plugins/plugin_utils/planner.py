@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.underlay.cluster.plugins.plugin_utils.handover_text import (
+    handover_texts,
+)
 from ansible_collections.underlay.cluster.plugins.plugin_utils.intent import read_intent
 from ansible_collections.underlay.cluster.plugins.plugin_utils.ledger import Ledger
 from ansible_collections.underlay.cluster.plugins.plugin_utils.model import Model
@@ -66,7 +69,7 @@ def plan_fleet(variables: FleetVariables, store: FolderStore, preview: Path | No
         ledger = store.read_ledger()
         planned = _planned(model, ledger, facts)
         stored = StoredPlan(planned.sha256(), preview)
-        write_plan_files(preview, planned.fleet, planned.hosts)
+        write_plan_files(preview, planned.fleet, planned.hosts, _handover(planned))
         return PlanningRun(model, planned, stored, ledger, before)
 
     read: list[Ledger] = []
@@ -77,8 +80,12 @@ def plan_fleet(variables: FleetVariables, store: FolderStore, preview: Path | No
         return planned.ledger, planned
 
     _ledger, planned = store.update(change)
-    stored = store.write_plan(planned.sha256(), planned.fleet, planned.hosts)
+    stored = store.write_plan(planned.sha256(), planned.fleet, planned.hosts, _handover(planned))
     return PlanningRun(model, planned, stored, read[-1], before)
+
+
+def _handover(planned: Planned) -> dict[str, str]:
+    return handover_texts(planned.fleet, planned.hosts)
 
 
 def _planned(model: Model, ledger: Ledger, facts: Mapping[str, Nics]) -> Planned:

@@ -29,6 +29,8 @@ PLANS_KEPT = 10
 # A refused writer plans again on what the winner left. Each round lets at least one writer through,
 # so this is how many may write at once.
 WRITERS_AT_ONCE = 64
+# The folder in a plan's with the files for the next tools.
+HANDOVER = "handover"
 
 _GITIGNORE = """\
 # The ledger belongs into version control; plans and facts are made again by any run.
@@ -38,6 +40,8 @@ _GITIGNORE = """\
 """
 
 Result = TypeVar("Result")
+Texts = Mapping[str, str]
+_NO_TEXTS: Texts = {}
 
 
 class StoreError(Exception):
@@ -148,17 +152,30 @@ class FolderStore:
         folder = self.folder / "plans" / sha256
         return StoredPlan(sha256, folder) if sha256 and folder.is_dir() else None
 
-    def write_plan(self, sha256: str, fleet: dict[str, Any], hosts: dict[str, Any]) -> StoredPlan:
-        """Store a plan under its hash and make it the current one."""
+    def place_of_plan(self, sha256: str) -> StoredPlan:
+        """Return where the plan of this hash lies once it is stored."""
+        return StoredPlan(sha256, self.folder / "plans" / sha256)
+
+    def write_plan(
+        self,
+        sha256: str,
+        fleet: dict[str, Any],
+        hosts: dict[str, Any],
+        handover: Texts = _NO_TEXTS,
+    ) -> StoredPlan:
+        """Store a plan under its hash and make it the current one.
+
+        handover: the files for the next tools, path -> text
+        """
         plans = self.folder / "plans"
-        stored = StoredPlan(sha256, plans / sha256)
+        stored = self.place_of_plan(sha256)
         with self._locked(), self._failing(stored.folder):
             plans.mkdir(exist_ok=True)
-            if not _whole(stored.folder, len(hosts)):
+            if not _whole(stored.folder, len(hosts), handover):
                 _retire(stored.folder)
                 scratch = Path(tempfile.mkdtemp(prefix=".plan-", dir=plans))
                 scratch.chmod(0o775)
-                write_plan_files(scratch, fleet, hosts)
+                write_plan_files(scratch, fleet, hosts, handover)
                 scratch.rename(stored.folder)
             os.utime(stored.folder)
             current = plans / "current"
@@ -198,14 +215,20 @@ class FolderStore:
             raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def _whole(plan: Path, hosts: int) -> bool:
+def _whole(plan: Path, hosts: int, handover: Texts) -> bool:
     """Say whether a plan has all its files. After a power cut some may be there and empty.
 
-    Plans can be made again, so that their many files are not worth an fsync each.
+    Plans can be made again, so that their many files are not worth an fsync each. The hand-over is
+    not in the hash: another version of the collection may write it in other words.
     """
     parts = list((plan / "hosts").glob("*.json")) if plan.is_dir() else []
     files = [*parts, plan / "plan.json"]
-    return len(parts) == hosts and all(file.exists() and file.stat().st_size for file in files)
+    if len(parts) != hosts or not all(file.exists() and file.stat().st_size for file in files):
+        return False
+    handed = sum(1 for file in (plan / HANDOVER).rglob("*") if file.is_file())
+    return handed == len(handover) and all(
+        _holds(plan / HANDOVER / name, text) for name, text in handover.items()
+    )
 
 
 def _retire(plan: Path) -> None:
@@ -216,13 +239,19 @@ def _retire(plan: Path) -> None:
         shutil.rmtree(gone, ignore_errors=True)
 
 
-def write_plan_files(folder: Path, fleet: dict[str, Any], hosts: dict[str, Any]) -> None:
-    """Write a plan into an empty folder: plan.json, and a file for each host."""
+def write_plan_files(
+    folder: Path, fleet: dict[str, Any], hosts: dict[str, Any], handover: Texts = _NO_TEXTS
+) -> None:
+    """Write a plan into an empty folder: plan.json, a file for each host, and the hand-over's."""
     parts = folder / "hosts"
     parts.mkdir(parents=True)
     for host, part in hosts.items():
         (parts / f"{_file_name(host)}.json").write_text(json.dumps(part), "utf-8")
     (folder / "plan.json").write_text(json.dumps(fleet), "utf-8")
+    for name, text in handover.items():
+        file = folder / HANDOVER / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
 
 
 def read_host_part(plan: Path, host: str) -> dict[str, Any]:

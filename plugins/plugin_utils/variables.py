@@ -19,6 +19,9 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.intent import (
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.macros import is_templated
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
 
+# The fact that the planner hands out: service -> address.
+OUTPUT = "underlay_addresses"
+
 
 class HostVars(Protocol):
     """What is used of Ansible's hostvars."""
@@ -69,6 +72,7 @@ class VariableReader:
                 for key in FLEET_VARIABLES:
                     self._read.fleet[key] = self._value(key, name, raw, "")
             self._same_for_all(first_name, first, name, raw)
+            self._no_output_as_input(name, raw)
             self._read.hosts[name] = {
                 key: self._value(key, name, raw, name) for key in HOST_VARIABLES
             }
@@ -116,6 +120,13 @@ class VariableReader:
                 wrong = f"differs from what {first_name} has"
                 right = "Set it once, in the variables of the group underlay"
                 self._problem(key, None, wrong, right, name)
+
+    def _no_output_as_input(self, name: str, raw: Mapping[str, Any]) -> None:
+        """Refuse wishes under the name of what is handed out; a kept fact of that name is none."""
+        given = raw.get(OUTPUT)
+        if given is not None and not isinstance(given, Mapping):
+            wrong = "is set by the planner, and no wish for addresses any more"
+            self._problem(OUTPUT, None, wrong, "Call it underlay_wanted_addresses", name)
 
     def _problem(self, path: str, value: object, wrong: str, right: str, host: str) -> None:
         self._read.problems.append(Problem(path, value, wrong, right, host))

@@ -52,9 +52,13 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.l2 impor
     HostLinks,
     LinkBuilder,
 )
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.lcm_rules import lost_routes
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.macros import (
     Macros,
     render,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.network_rules import (
+    check_rules,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.nics import (
     Nic,
@@ -64,6 +68,11 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.nics imp
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.probes import mesh
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.roles import Roles
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.routes import RouteTable
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.services import (
+    api_endpoint_of,
+    api_endpoints,
+    services,
+)
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
 from ansible_collections.underlay.cluster.plugins.plugin_utils.services_model import (
     PROVISIONING,
@@ -133,6 +142,7 @@ class _Planner:
         allocation = allocate(claims, self._ledger)
         self._problems += asking.problems + allocation.problems
         vips = self._vips(allocation)
+        self._problems += check_rules(self._model, segments, vips, self._problems)
         hosts = {name: self._host(name, segments[name], allocation, vips) for name in self._names}
         if self._sound:
             announced = [vip for vip in self._model.vips if vip.mode == "bgp" and vip.name in vips]
@@ -141,9 +151,18 @@ class _Planner:
         fleet = self._fleet(vips)
         if not self._problems:
             fleet["mesh"] = mesh(hosts, fleet)
+            self._serving(fleet, hosts)
             self._firewalls(fleet, hosts)
         ledger = self._ledger if self._problems else allocation.ledger
         return Planned(fleet, hosts, ledger, self._problems, allocation.unclaimed)
+
+    def _serving(self, fleet: dict[str, Any], hosts: Mapping[str, dict[str, Any]]) -> None:
+        """Add what the next tools ask: which address serves what, and where the API is."""
+        bgp = self._model.services.bgp is not None
+        fleet["api_endpoints"] = api_endpoints(self._model, fleet["vips"])
+        for part in hosts.values():
+            part["services"] = services(part["addresses"], bgp=bgp)
+            part["api_endpoint"] = api_endpoint_of(part["cluster"], fleet["api_endpoints"])
 
     def _firewalls(self, fleet: dict[str, Any], hosts: Mapping[str, dict[str, Any]]) -> None:
         """Add the firewalls to the fleet's part and to each host's."""
@@ -344,6 +363,7 @@ def _network_data(network: Network) -> dict[str, Any]:
                 "cidr": str(segment.cidr),
                 "gateway": str(segment.gateway) if segment.gateway else None,
                 "mtu": segment.mtu,
+                "service_ranges": [str(part) for part in segment.service_ranges],
             }
             for segment in network.segments
         ],

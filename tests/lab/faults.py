@@ -79,7 +79,7 @@ class Faults:
         for nic in host.uplinks:
             port = port_of(state, host, nic)
             vlans = set(port.vlans) if port.forwarding else set()
-            switch.set_vlans(nic.port, vlans, native=port.forwarding)
+            switch.set_vlans(nic.port, vlans, nic.native if port.forwarding else None)
             if guest.running:
                 guest.set_link(nic.name, port.cable)
 

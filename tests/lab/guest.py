@@ -11,6 +11,7 @@ from .paths import LabPaths
 from .switch import PROVISIONING, UPLINK
 
 DISK_SLOT, RANDOM_SLOT = 8, 9
+EMPTY_DISK = "3G"
 # The last word reaches systemd as an environment variable: compiling the system call filters of its
 # services takes an emulated processor seconds at each boot.
 KERNEL_WORDS = (
@@ -41,10 +42,16 @@ class Guest:
         """Whether the machine has power."""
         return process.running(self.paths.pid(self.host.name)) is not None
 
+    @property
+    def kernel_words(self) -> str:
+        """The kernel's command line."""
+        return KERNEL_WORDS + ("" if self.kvm else EMULATED_WORDS)
+
     def create_disk(self) -> None:
-        """Make an empty overlay over the shared image."""
+        """Make an overlay over the shared image, or an empty disk for an empty machine."""
         disk, base = str(self.paths.disk(self.host.name)), str(self.image.disk)
-        command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", disk]
+        command = ["qemu-img", "create", "-q", "-f", "qcow2"]
+        command += [disk, EMPTY_DISK] if self.host.empty else ["-b", base, "-F", "raw", disk]
         process.run(command)
 
     def power_on(self) -> None:
@@ -72,17 +79,24 @@ class Guest:
         machine += ["-nodefaults", "-no-user-config", "-display", "none"]
         machine += ["-serial", f"file:{self.paths.console(name)}"]
         machine += ["-qmp", f"unix:{self.paths.qmp(name)},server=on,wait=off"]
-        boot = ["-kernel", str(self.image.kernel), "-initrd", str(self.paths.initrd(name))]
-        boot += ["-append", KERNEL_WORDS + ("" if self.kvm else EMULATED_WORDS)]
+        # The BIOS tries the network only on a machine with a display adapter: tried.
+        boot = ["-boot", "order=n", "-vga", "std"]
+        if not self.host.empty:
+            boot = self._direct_boot()
         disk = ["-drive", f"if=none,id=disk,format=qcow2,file={self.paths.disk(name)}"]
         disk += ["-device", f"virtio-blk-pci,drive=disk,addr={DISK_SLOT:#x}"]
         disk += ["-device", f"virtio-rng-pci,addr={RANDOM_SLOT:#x}"]
         return ["qemu-system-x86_64", *machine, *boot, *disk, *self._network()]
 
+    def _direct_boot(self) -> list[str]:
+        name = self.host.name
+        boot = ["-kernel", str(self.image.kernel), "-initrd", str(self.paths.initrd(name))]
+        return [*boot, "-append", self.kernel_words]
+
     def _network(self) -> list[str]:
         words = self._nic(PROVISIONING, self.host.provisioning)
-        for nic in self.host.uplinks:
-            words += self._nic(UPLINK, nic)
+        for index, nic in enumerate(self.host.uplinks):
+            words += self._nic(UPLINK, nic, boots=self.host.empty and index == 0)
         if self.host.gateway:
             forward = f"hostfwd=tcp:127.0.0.1:{naming.ssh_port(self.lab)}-:22"
             name = f"enp0s{USER_SLOT}"
@@ -90,11 +104,13 @@ class Guest:
             words += ["-device", self._card(name, USER_SLOT)]
         return words
 
-    def _nic(self, switch: str, nic: Nic) -> list[str]:
+    def _nic(self, switch: str, nic: Nic, boots: bool = False) -> list[str]:
         socket = self.paths.switch(switch)
         netdev = f"vde,id=net-{nic.name},sock={socket},port={nic.port}"
-        return ["-netdev", netdev, "-device", self._card(nic.name, nic.slot)]
+        return ["-netdev", netdev, "-device", self._card(nic.name, nic.slot, boots)]
 
-    def _card(self, name: str, slot: int) -> str:
+    def _card(self, name: str, slot: int, boots: bool = False) -> str:
         mac = naming.mac(self.lab, self.host.name, name)
-        return f"virtio-net-pci,id={name},netdev=net-{name},mac={mac},addr={slot:#x},romfile="
+        # The ROM that a card has by default is the one that boots over the network.
+        rom = "bootindex=1" if boots else "romfile="
+        return f"virtio-net-pci,id={name},netdev=net-{name},mac={mac},addr={slot:#x},{rom}"

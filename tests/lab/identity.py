@@ -4,6 +4,7 @@ first boot.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -13,6 +14,7 @@ from .cpio import Entry, archive
 from .layout import USER_SLOT, Host, Topology
 
 ROOT = "/identity"
+INSTALLER = Path(__file__).parent / "installer"
 USER_NIC = f"enp0s{USER_SLOT}"
 USER_ADDRESS = "10.0.2.15/24"  # the address that QEMU's user network forwards to by default
 
@@ -41,6 +43,13 @@ def initrd_part(
     entries = [Entry(ROOT + path, text.encode()) for path, text in files.items()]
     entries += [Entry(ROOT + path, text.encode(), 0o600) for path, text in secrets.items()]
     return archive(entries)
+
+
+def installer_part() -> bytes:
+    """Return the archive that makes a host's initramfs install a system on the empty disk."""
+    program = (INSTALLER / "init").read_bytes()
+    lease = (INSTALLER / "lease").read_bytes()
+    return archive([Entry("/init", program, 0o755), Entry("/lease", lease, 0o755)])
 
 
 def host_netplan(host: Host) -> dict[str, Any]:

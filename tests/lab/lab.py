@@ -97,8 +97,9 @@ class Lab:
             if state is None or not state.complete or state.built != built:
                 self._remove()
                 self._create(built, guests)
-            self._start(guests)
-            self._wait_ready([guest.host for guest in guests])
+            switched_on = [guest for guest in guests if not guest.host.empty or guest.running]
+            self._start(switched_on)
+            self._wait_ready([guest.host for guest in switched_on])
             state = State.read(self.paths.state) or State(built)
             state.complete = True
             state.write(self.paths.state)
@@ -153,6 +154,16 @@ class Lab:
         if wait:
             self._wait_ready([guest.host])
 
+    def wait(self, host: str) -> None:
+        """Wait until a host's sshd answers."""
+        self._wait_ready([self.host(host)])
+
+    def copy(self, host: str, *files: Path, to: str) -> None:
+        """Copy files into a folder of a host; raise ``LabError`` when that fails."""
+        self.host(host)
+        words = ["scp", "-q", "-F", str(self.ssh_config), *map(str, files), f"{host}:{to}"]
+        process.run(words)
+
     def snapshot(self, name: str) -> None:
         """Keep the disks of all hosts under a name (running ones with their memory); replaces an
         older one.
@@ -167,9 +178,10 @@ class Lab:
         self._close_connections([host.name for host in self.topology.hosts])
         with step(self._tell, f"restoring {name}"):
             self._parallel(lambda guest: _restore(guest, name))
-        guests = [self.guest(host.name) for host in self.topology.hosts]
+        hosts = [host for host in self.topology.hosts if not host.empty]
+        guests = [self.guest(host.name) for host in hosts]
         self._start(guests)
-        self._wait_ready([guest.host for guest in guests])
+        self._wait_ready(hosts)
         self._parallel(lambda guest: self.ssh(guest.host.name, f"date -s @{time.time():.2f}"))
 
     def _topology(self, given: Topology | Path | None) -> Topology:
@@ -211,6 +223,8 @@ class Lab:
             host = guest.host
             private, known[host.name] = ssh.make_key(self.paths.data / f"hostkey-{host.name}")
             part = identity.initrd_part(self.topology, self.name, host, private, public)
+            if host.empty:
+                part += identity.installer_part()
             self.paths.initrd(host.name).write_bytes(guest.image.initrd.read_bytes() + part)
             guest.create_disk()
         ssh.write_config(self.topology, self.name, self.paths, known)

@@ -33,19 +33,24 @@ class Vlan:
 
 @dataclass(frozen=True)
 class Nic:
-    """A network card: kernel name, PCI slot, port of its switch, and the tagged VLANs given to
-    that port.
+    """A network card: kernel name, PCI slot, port of its switch, the tagged VLANs given to that
+    port, and the VLAN that its untagged frames belong to there (0: one that no VLAN meets).
     """
 
     name: str
     slot: int
     port: int
     vlans: tuple[int, ...] = ()
+    native: int = 0
 
 
 @dataclass(frozen=True)
 class Host:
-    """A virtual machine. ``rack`` is empty for the gateway, ``memory`` is in MiB."""
+    """A virtual machine. ``rack`` is empty for the gateway, ``memory`` is in MiB.
+
+    ``empty``: it has an empty disk and boots over the network, by its first uplink; it is off until
+    somebody switches it on.
+    """
 
     name: str
     gateway: bool
@@ -54,6 +59,7 @@ class Host:
     memory: int
     provisioning: Nic
     uplinks: tuple[Nic, ...]
+    empty: bool = False
 
     def uplink(self, name: str) -> Nic:
         """Return the uplink with this kernel name; raise ``KeyError`` that lists the names."""
@@ -158,7 +164,7 @@ def _hosts(
     hosts: list[Host] = []
     next_port = 1
     for path, item in reader.items("hosts", top.get("hosts", [])):
-        reader.only(path, item, ("name", "role", "rack", "address", "memory", "uplinks"))
+        reader.only(path, item, ("name", "role", "rack", "address", "memory", "uplinks", "empty"))
         name = reader.word(f"{path}.name", item.get("name"))
         if name in [host.name for host in hosts]:
             reader.problem(f"{path}.name", name, "a name that no other host has")
@@ -177,7 +183,10 @@ def _hosts(
         next_port += len(uplinks)
         provisioning = Nic(f"enp0s{PROVISIONING_SLOT}", PROVISIONING_SLOT, len(hosts) + 1)
         memory = reader.number(f"{path}.memory", item.get("memory", 384), 256, 65536)
-        hosts.append(Host(name, gateway, rack, address, memory, provisioning, uplinks))
+        empty = item.get("empty", False)
+        if not isinstance(empty, bool) or (empty and (gateway or not uplinks)):
+            reader.problem(f"{path}.empty", empty, "true or false, true on a host with an uplink")
+        hosts.append(Host(name, gateway, rack, address, memory, provisioning, uplinks, bool(empty)))
     if sum(host.gateway for host in hosts) != 1:
         reader.problem(
             "hosts", [host.name for host in hosts if host.gateway], "one host with role: gateway"
@@ -194,21 +203,31 @@ def _uplinks(
     port: int,
 ) -> tuple[Nic, ...]:
     """Read ``uplinks``: a number of trunks with the rack's VLANs, or a list with each one's own
-    ``vlans``.
+    ``vlans`` and ``native`` VLAN.
     """
+    trunks: list[tuple[tuple[int, ...], int]]
     if not isinstance(value, list):
         count = reader.number(path, value, 0, MAX_UPLINKS)
-        trunks = [default] * count
+        trunks = [(default, 0)] * count
     else:
         trunks = []
         for item_path, item in reader.items(path, value):
-            reader.only(item_path, item, ("vlans",))
-            trunks.append(
-                reader.members(f"{item_path}.vlans", item.get("vlans", list(default)), known)
-            )
+            reader.only(item_path, item, ("vlans", "native"))
+            native = item.get("native", 0)
+            if native not in (0, *known):
+                right = "the id of a VLAN of this topology"
+                reader.problem(f"{item_path}.native", native, right)
+            vlans = reader.members(f"{item_path}.vlans", item.get("vlans", list(default)), known)
+            trunks.append((vlans, native))
         if len(trunks) > MAX_UPLINKS:
             reader.problem(path, f"{len(trunks)} uplinks", f"at most {MAX_UPLINKS}")
     return tuple(
-        Nic(f"enp0s{FIRST_UPLINK_SLOT + index}", FIRST_UPLINK_SLOT + index, port + index, vlans)
-        for index, vlans in enumerate(trunks[:MAX_UPLINKS])
+        Nic(
+            f"enp0s{FIRST_UPLINK_SLOT + index}",
+            FIRST_UPLINK_SLOT + index,
+            port + index,
+            vlans,
+            native,
+        )
+        for index, (vlans, native) in enumerate(trunks[:MAX_UPLINKS])
     )

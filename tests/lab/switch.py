@@ -16,10 +16,8 @@ from .errors import LabError
 from .paths import LabPaths
 
 PROVISIONING, UPLINK = "provisioning", "uplink"
-NATIVE, NO_VLAN = (
-    0,
-    4095,
-)  # vde_switch's untagged VLAN, and its word for "untagged frames go nowhere"
+# vde_switch's word for "untagged frames go nowhere".
+NO_VLAN = 4095
 PROMPT = b"vde$ "
 PORTS = 128
 
@@ -77,14 +75,17 @@ class Switch:
         """Make a port that only a guest asking for its number gets."""
         self._commands([f"port/create {port}", f"port/allocatable {port} 0"])
 
-    def set_vlans(self, port: int, vlans: set[int], native: bool) -> None:
-        """Let exactly these tagged VLANs, and untagged frames or none, through a port."""
+    def set_vlans(self, port: int, vlans: set[int], native: int | None) -> None:
+        """Let exactly these tagged VLANs through a port, and untagged frames as those of the VLAN
+        ``native``, or none of them.
+        """
         defined = self.vlans()
-        commands = [f"vlan/create {vlan}" for vlan in sorted(vlans - set(defined))]
+        wanted = vlans | ({native} if native else set())
+        commands = [f"vlan/create {vlan}" for vlan in sorted(wanted - set(defined))]
         have = {vlan for vlan, ports in defined.items() if ports.get(port)}
         commands += [f"vlan/delport {vlan} {port}" for vlan in sorted(have - vlans)]
         commands += [f"vlan/addport {vlan} {port}" for vlan in sorted(vlans - have)]
-        commands.append(f"port/setvlan {port} {NATIVE if native else NO_VLAN}")
+        commands.append(f"port/setvlan {port} {NO_VLAN if native is None else native}")
         self._commands(commands)
 
     def vlans(self) -> dict[int, dict[int, bool]]:

@@ -95,3 +95,20 @@ def test_a_file_that_is_no_yaml_is_one_problem(tmp_path: Path) -> None:
     path.write_text("hosts: [")
     with pytest.raises(TopologyError, match=r"broken\.yml: 1 problem"):
         load(path)
+
+
+def test_an_empty_machine_boots_by_a_port_with_an_untagged_vlan() -> None:
+    machine = load(TOPOLOGIES / "pxe.yml").host("n1")
+    assert machine.empty
+    assert machine.uplinks[0].native == 600
+    assert not load(DEMO).host("w1").empty
+
+
+def test_an_empty_machine_needs_a_link_to_boot_by() -> None:
+    data = demo_data()
+    data["hosts"][1] |= {"empty": True, "uplinks": 0}
+    data["hosts"][2]["uplinks"] = [{"native": 999}]
+    assert [text.partition(":")[0] for text in problems(data)] == [
+        "hosts[1].empty",
+        "hosts[2].uplinks[0].native",
+    ]

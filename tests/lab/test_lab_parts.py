@@ -157,8 +157,8 @@ def passes(plugs: tuple[Plug, Plug], vlan: int | None) -> bool:
 def test_tagged_frames_pass_only_on_vlans_given_to_both_ports(
     switch: Switch, plugs: tuple[Plug, Plug]
 ) -> None:
-    switch.set_vlans(1, {101, 102}, native=True)
-    switch.set_vlans(2, {101}, native=True)
+    switch.set_vlans(1, {101, 102}, 0)
+    switch.set_vlans(2, {101}, 0)
     assert passes(plugs, 101)
     assert not passes(plugs, 102)
     assert not passes(plugs, 103)
@@ -167,11 +167,11 @@ def test_tagged_frames_pass_only_on_vlans_given_to_both_ports(
 
 def test_a_dead_port_lets_nothing_through(switch: Switch, plugs: tuple[Plug, Plug]) -> None:
     for port in (1, 2):
-        switch.set_vlans(port, {101}, native=True)
-    switch.set_vlans(2, set(), native=False)
+        switch.set_vlans(port, {101}, 0)
+    switch.set_vlans(2, set(), None)
     assert not passes(plugs, 101)
     assert not passes(plugs, None)
-    switch.set_vlans(2, {101}, native=True)
+    switch.set_vlans(2, {101}, 0)
     assert passes(plugs, 101)
 
 
@@ -179,7 +179,7 @@ def test_a_full_packet_passes_with_its_tag_and_nothing_longer(
     switch: Switch, plugs: tuple[Plug, Plug]
 ) -> None:
     for port in (1, 2):
-        switch.set_vlans(port, {101}, native=True)
+        switch.set_vlans(port, {101}, 0)
     sizes = []
     for payload in (1500, 1501):
         plugs[0].send(101, b"x" * payload)
@@ -189,8 +189,8 @@ def test_a_full_packet_passes_with_its_tag_and_nothing_longer(
 
 def test_a_ports_vlans_outlive_its_station(switch: Switch) -> None:
     folder = switch.socket.parent
-    switch.set_vlans(1, {101}, native=True)
-    switch.set_vlans(2, {101}, native=True)
+    switch.set_vlans(1, {101}, 0)
+    switch.set_vlans(2, {101}, 0)
     for attempt in ("x", "y"):
         pair = (
             Plug(switch.socket, 1, folder / f"{attempt}1"),

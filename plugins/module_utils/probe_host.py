@@ -17,12 +17,16 @@ from .probe_plan import IPAddress, IPInterface, IPNetwork
 
 @dataclass(frozen=True)
 class SeenAddress:
-    """An address on a link; ``tentative`` while the kernel still asks whether it is free."""
+    """An address on a link; ``tentative`` while the kernel still asks whether it is free.
+
+    ``leased`` tells that it ends some day, as what DHCP or a router's advertisement gives.
+    """
 
     link: str
     address: IPInterface
     tentative: bool
     duplicate: bool
+    leased: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,7 @@ def _address(link: str, info: Mapping[str, Any]) -> SeenAddress:
         address=ipaddress.ip_interface(f"{info['local']}/{info['prefixlen']}"),
         tentative=bool(info.get("tentative")),
         duplicate=bool(info.get("dadfailed")),
+        leased=bool(info.get("dynamic")),
     )
 
 

@@ -31,6 +31,14 @@ class Loop:
         """Call whenever the socket has something to read."""
         self._selector.register(channel, selectors.EVENT_READ, call)
 
+    def on_writable(self, channel: socket.socket, call: Callable[[], None]) -> None:
+        """Call whenever the socket takes something, as when a connection has come about."""
+        self._selector.register(channel, selectors.EVENT_WRITE, call)
+
+    def forget(self, channel: socket.socket) -> None:
+        """Call no more for this socket."""
+        self._selector.unregister(channel)
+
     def at(self, when: float, call: Callable[[], None]) -> None:
         """Call once, when the time has come."""
         heapq.heappush(self._timers, (when, next(self._order), call))

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Union
 
 from .errors import HostError
+from .ports import PortRange, parse_port
 
 FAILED = "failed"
 DEGRADED = "degraded"
@@ -18,6 +19,10 @@ DEGRADED = "degraded"
 IPAddress = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 IPNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 IPInterface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
+
+# Who must answer, and who must not.
+ANSWERING = ("gateway", "peer", "vip")
+REFUSED = "refused"
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,41 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Silence:
+    """A link on which no DHCP server may answer."""
+
+    network: str | None
+    link: str
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """A subnet that the host must have no part in; ``kind`` is its network's, pxe or oob."""
+
+    network: str | None
+    kind: str
+    cidr: IPNetwork
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who listens on these TCP ports does so on these addresses and on no other."""
+
+    what: str
+    ports: PortRange
+    networks: tuple[str | None, ...]
+    addresses: tuple[IPAddress, ...]
+
+
+@dataclass(frozen=True)
+class Vip:
+    """A virtual address that the host may hold, or not."""
+
+    name: str
+    address: IPAddress
+
+
+@dataclass(frozen=True)
 class Expectation:
     """Everything that is planned for a host."""
 
@@ -71,11 +111,18 @@ class Expectation:
     addresses: tuple[Address, ...]
     routes: tuple[Route, ...]
     defaults: tuple[Route, ...]
+    silent: tuple[Silence, ...] = ()
+    forbidden: tuple[Forbidden, ...] = ()
+    listeners: tuple[Listeners, ...] = ()
+    vips: tuple[Vip, ...] = ()
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Somebody who must answer: ``target`` is gateway, peer or vip."""
+    """Somebody who must answer, a gateway, peer or vip; or who must not: ``target`` is refused.
+
+    Who must not is asked from whatever address and link the host's routes lead there by.
+    """
 
     network: str | None
     target: str
@@ -152,6 +199,18 @@ def read_expectation(data: Mapping[str, Any]) -> Expectation:
             ),
             routes=tuple(_route(item) for item in data.get("routes") or ()),
             defaults=tuple(_route(item) for item in data.get("default_route") or ()),
+            silent=tuple(
+                Silence(item.get("network"), item["link"]) for item in data.get("silent") or ()
+            ),
+            forbidden=tuple(
+                Forbidden(item.get("network"), item["kind"], ipaddress.ip_network(item["cidr"]))
+                for item in data.get("forbidden") or ()
+            ),
+            listeners=tuple(_listeners(item) for item in data.get("listeners") or ()),
+            vips=tuple(
+                Vip(item["name"], ipaddress.ip_address(item["address"]))
+                for item in data.get("vips") or ()
+            ),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise HostError(f"The plan given in 'expect' cannot be read: {_words(error)}") from error
@@ -187,18 +246,36 @@ def _route(item: Mapping[str, Any]) -> Route:
     )
 
 
+def _listeners(item: Mapping[str, Any]) -> Listeners:
+    return Listeners(
+        what=item["what"],
+        ports=parse_port(item["ports"]),
+        networks=tuple(item["networks"]),
+        addresses=tuple(ipaddress.ip_address(address) for address in item["addresses"]),
+    )
+
+
 def _probe(item: Mapping[str, Any]) -> Probe:
-    if item["target"] not in {"gateway", "peer", "vip"}:
-        raise ValueError(f"target '{item['target']}' is none of gateway, peer, vip")
+    if item["target"] not in (*ANSWERING, REFUSED):
+        known = ", ".join((*ANSWERING, REFUSED))
+        raise ValueError(f"target '{item['target']}' is none of {known}")
+    address = ipaddress.ip_address(item["address"])
     return Probe(
         network=item.get("network"),
         target=item["target"],
         host=item.get("host"),
-        address=ipaddress.ip_address(item["address"]),
-        source=ipaddress.ip_address(item["source"]),
-        link=item["link"],
-        mtu=int(item["mtu"]),
+        address=address,
+        source=_source(item, address),
+        link=item.get("link") or "",
+        mtu=int(item["mtu"]) if item["target"] in ANSWERING else 0,
     )
+
+
+def _source(item: Mapping[str, Any], address: IPAddress) -> IPAddress:
+    if item["target"] in ANSWERING:
+        return ipaddress.ip_address(item["source"])
+    # RFC 1122, 3.2.1.3 and RFC 4291, 2.5.2: the unspecified address leaves the choice to the host
+    return ipaddress.ip_address("::" if address.version == 6 else "0.0.0.0")
 
 
 def _words(error: Exception) -> str:

@@ -11,12 +11,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from .probe_addresses import AddressVerdict, check_addresses
+from .probe_dhcp import DhcpSeeker, Hearing, judge_hearings
 from .probe_duplicates import DuplicateSeeker, Question
+from .probe_forbidden import check_forbidden
 from .probe_host import HostState, read_host
 from .probe_links import LinkVerdict, check_links
+from .probe_listeners import check_listeners
 from .probe_loop import Loop
 from .probe_ping import Outcome, Pinger
-from .probe_plan import FAILED, Expectation, Finding, Probe, Tally
+from .probe_plan import FAILED, REFUSED, Expectation, Finding, Probe, Silence, Tally
+from .probe_refused import Refusal, RefusalSeeker, judge_refusals
+from .probe_surroundings import Surroundings, read_surroundings
 
 # Links, addresses and routes that are on their way up get this long, or a part of the whole time.
 _SETTLE_SECONDS = 3.0
@@ -31,10 +36,15 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Report:
-    """What the module returns; ``seconds`` is the time that the measurement took."""
+    """What the module returns.
+
+    ``vips`` are the names of the virtual addresses that the host holds, ``seconds`` is the time
+    that the measurement took.
+    """
 
     findings: list[dict[str, object]]
     measured: list[dict[str, object]]
+    vips: list[str]
     seconds: float
 
 
@@ -48,29 +58,48 @@ class _Standing:
     addresses: AddressVerdict
 
 
+@dataclass(frozen=True)
+class _Answers:
+    """What came back, by what was asked."""
+
+    outcomes: list[Outcome]
+    questions: list[Question]
+    hearings: list[Hearing]
+    refusals: list[Refusal]
+
+
 def measure(
     expect: Expectation,
     probes: Iterable[Probe],
     timeout: float,
     read: Callable[[], HostState] = read_host,
+    look: Callable[[], Surroundings] = read_surroundings,
 ) -> Report:
-    """Check links, addresses and routes, then ask all neighbours at once.
+    """Check what is on the host, then ask everybody at once, whoever must answer or must not.
 
     :param timeout: seconds for everything; what was not asked by then is reported as not measured.
     :raises HostError: nothing can be measured here (not root, no ``ip``).
     """
     begin = time.monotonic()
     standing = _settled(expect, begin + min(_SETTLE_SECONDS, timeout * _SETTLE_PART), read)
+    if expect.forbidden or expect.listeners:
+        around = look()
+        check_forbidden(expect, standing.host, around, standing.tally)
+        check_listeners(expect, around, standing.tally)
     asked, hidden = _split(probes, standing)
-    outcomes, questions = _ask(asked, expect, standing, begin + timeout)
-    _judge_duplicates(questions, standing)
-    _judge_answers(outcomes, standing)
+    answers = _ask(asked, expect, standing, begin + timeout)
+    _judge_duplicates(answers.questions, standing)
+    _judge_answers(answers.outcomes, standing)
+    judge_hearings(answers.hearings, standing.tally)
+    judge_refusals(answers.refusals, standing.tally)
     for probe in hidden:
         standing.tally.hidden(probe.network)
         standing.tally.hidden(probe.network)
+    held = {seen.address.ip for seen in standing.host.addresses}
     return Report(
         findings=standing.tally.findings_as_json(),
-        measured=standing.tally.measured(_round_trips(outcomes)),
+        measured=standing.tally.measured(_round_trips(answers.outcomes)),
+        vips=[vip.name for vip in expect.vips if vip.address in held],
         seconds=round(time.monotonic() - begin, 2),
     )
 
@@ -103,7 +132,7 @@ def _split(probes: Iterable[Probe], standing: _Standing) -> tuple[list[Probe], l
 
 def _ask(
     probes: list[Probe], expect: Expectation, standing: _Standing, deadline: float
-) -> tuple[list[Outcome], list[Question]]:
+) -> _Answers:
     questions = [
         Question(address, standing.host.links[address.link])
         for address in expect.addresses
@@ -113,15 +142,31 @@ def _ask(
     links = {name: (link.index, link.mtu) for name, link in standing.host.links.items()}
     pinger = Pinger(loop, links)
     seeker = DuplicateSeeker(loop, standing.host.macs)
+    dhcp = DhcpSeeker(loop)
+    refusing = RefusalSeeker(loop)
+    askers = (pinger, seeker, dhcp, refusing)
     try:
-        outcomes = pinger.start(probes)
+        outcomes = pinger.start(probe for probe in probes if probe.target != REFUSED)
         seeker.start(questions)
-        loop.run(lambda: pinger.done() and seeker.done(), deadline)
+        hearings = dhcp.start(_silences(expect, standing))
+        refusals = refusing.start(probe for probe in probes if probe.target == REFUSED)
+        loop.run(lambda: all(asker.done() for asker in askers), deadline)
     finally:
-        pinger.close()
-        seeker.close()
+        for asker in askers:
+            asker.close()
         loop.close()
-    return outcomes, questions
+    return _Answers(outcomes, questions, hearings, refusals)
+
+
+def _silences(expect: Expectation, standing: _Standing) -> list[Silence]:
+    """The links that can be listened to; of one that is broken, the finding is there already."""
+    working: list[Silence] = []
+    for silence in expect.silent:
+        if silence.link in standing.links.broken:
+            standing.tally.hidden(silence.network)
+        else:
+            working.append(silence)
+    return working
 
 
 def _judge_duplicates(questions: Iterable[Question], standing: _Standing) -> None:
@@ -199,7 +244,7 @@ def _silence(outcome: Outcome) -> Finding:
         seen = f"no answer ({outcome.reason})" if outcome.reason else "no answer"
     return Finding(
         network=probe.network,
-        check="gateway" if probe.target == "gateway" else "peer",
+        check=probe.target,
         severity=FAILED,
         subject=f"VIP {probe.subject}" if probe.target == "vip" else probe.subject,
         expected=f"answers over {probe.link}",

@@ -16,6 +16,10 @@ description:
   - Compares links, VLANs, bonds, MTUs, addresses and routes with the plan, asks all given gateways
     and peers at once whether they answer, finds the biggest packet that gets through to each of
     them with the don't-fragment bit, and asks whether anybody else holds an address of this host.
+  - Looks for what must not be. Asks for a DHCP server on links where none may answer, with a random
+    MAC address, and takes no lease. Looks for addresses, leases, sockets and routes in subnets that
+    the host must stay out of, and for servers that listen on other addresses than they should.
+    Tries to reach what nobody may reach, with a ping and on the TCP ports 22, 80, 443 and 623.
   - Needs root, C(ip) of iproute2 and nothing else on the host. Nothing on the host is changed.
   - One cause is told once. What depends on a link, address or route that is reported is counted in
     RV(measured) and not listed in RV(findings).
@@ -23,13 +27,13 @@ description:
 options:
   expect:
     description:
-      - What is planned for this host, with the lists C(links), C(addresses), C(routes) and
-        C(default_route), as the plan has it.
+      - What is planned for this host, with the lists C(links), C(addresses), C(routes),
+        C(default_route), C(silent), C(forbidden), C(listeners) and C(vips), as the plan has it.
     type: dict
     required: true
   probes:
     description:
-      - Who must answer.
+      - Who must answer, and who must not.
     type: list
     elements: dict
     default: []
@@ -38,29 +42,30 @@ options:
         description: The network that the probe belongs to.
         type: str
       target:
-        description: What the address is.
+        description:
+          - What the address is. C(refused) is one that nobody may reach; all others must answer.
         type: str
-        choices: [gateway, peer, vip]
+        choices: [gateway, peer, vip, refused]
         required: true
       host:
-        description: The inventory name of a peer.
+        description: The inventory name of a peer, the name of a VIP, or whose address it is.
         type: str
       address:
         description: The address to ask, IPv4 or IPv6.
         type: str
         required: true
       source:
-        description: The own address to ask from.
+        description: The own address to ask from. Needed unless the target is C(refused).
         type: str
-        required: true
       link:
-        description: The link that carries O(probes[].source).
+        description:
+          - The link that carries O(probes[].source). Needed unless the target is C(refused).
         type: str
-        required: true
       mtu:
-        description: The size in bytes of the biggest IP packet that must get through.
+        description:
+          - The size in bytes of the biggest IP packet that must get through. Needed unless the
+            target is C(refused).
         type: int
-        required: true
   timeout:
     description:
       - The seconds that everything together may take.
@@ -115,7 +120,7 @@ findings:
     check:
       description:
         - C(link), C(vlan), C(bond), C(mtu), C(address), C(route), C(default_route), C(gateway),
-          C(peer), C(path_mtu), C(duplicate) or C(leftover).
+          C(peer), C(vip), C(path_mtu), C(duplicate), C(leftover), C(pxe), C(oob) or C(listener).
       type: str
       sample: path_mtu
     severity:
@@ -160,6 +165,12 @@ measured:
       description: The median round trip to the network's peers in milliseconds, or null.
       type: float
       sample: 0.61
+vips:
+  description: The names of the virtual addresses in O(expect) that the host holds now.
+  returned: success
+  type: list
+  elements: str
+  sample: [api]
 seconds:
   description: The time that the measurement took.
   returned: success
@@ -178,13 +189,14 @@ from ansible_collections.underlay.cluster.plugins.module_utils.probe_run import 
 
 _PROBE = {
     "network": {"type": "str"},
-    "target": {"type": "str", "choices": ["gateway", "peer", "vip"], "required": True},
+    "target": {"type": "str", "choices": ["gateway", "peer", "vip", "refused"], "required": True},
     "host": {"type": "str"},
     "address": {"type": "str", "required": True},
-    "source": {"type": "str", "required": True},
-    "link": {"type": "str", "required": True},
-    "mtu": {"type": "int", "required": True},
+    "source": {"type": "str"},
+    "link": {"type": "str"},
+    "mtu": {"type": "int"},
 }
+_NEEDED = [("target", target, ("source", "link", "mtu")) for target in ("gateway", "peer", "vip")]
 
 
 def main() -> None:
@@ -192,7 +204,13 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "expect": {"type": "dict", "required": True},
-            "probes": {"type": "list", "elements": "dict", "default": [], "options": _PROBE},
+            "probes": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": _PROBE,
+                "required_if": _NEEDED,
+            },
             "timeout": {"type": "float", "default": 10},
         },
         supports_check_mode=True,
@@ -206,6 +224,7 @@ def main() -> None:
             changed=False,
             findings=report.findings,
             measured=report.measured,
+            vips=report.vips,
             seconds=report.seconds,
         )
 

@@ -24,13 +24,13 @@ pytestmark = [
 
 RUN = """
 import json, sys
+from dataclasses import asdict
 from ansible_collections.underlay.cluster.plugins.module_utils.probe_plan import (
     read_expectation, read_probes)
 from ansible_collections.underlay.cluster.plugins.module_utils.probe_run import measure
 given = json.load(sys.stdin)
 report = measure(read_expectation(given["expect"]), read_probes(given["probes"]), given["timeout"])
-json.dump({"findings": report.findings, "measured": report.measured,
-           "seconds": report.seconds}, sys.stdout)
+json.dump(asdict(report), sys.stdout)
 """
 
 

@@ -32,14 +32,23 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_file(path: Path, content: str) -> None:
-    """Replace a file's content in one step, mode 0600: temporary file, fsync, rename, fsync."""
+def unfinished(path: Path) -> Path:
+    """Where a file's new content stands until it is whole; a dead run may leave it."""
     # a leading dot and no .yaml at the end: no reader of the folder takes it for a configuration
-    temporary = path.with_name(f".{path.name}.new")
+    return path.with_name(f".{path.name}.new")
+
+
+def write_file(path: Path, content: str, mode: int = 0o600) -> None:
+    """Replace a file's content in one step: temporary file, fsync, rename, fsync.
+
+    :param content: what was read with ``surrogateescape`` is written as the bytes that it was.
+    :param mode: the file's permissions, whatever they were before.
+    """
+    temporary = unfinished(path)
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "wb") as stream:
-        os.fchmod(stream.fileno(), 0o600)
-        stream.write(content.encode())
+        os.fchmod(stream.fileno(), mode)
+        stream.write(content.encode(errors="surrogateescape"))
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)

@@ -15,6 +15,7 @@ from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 
 NAMES = [
+    "daemons",
     "firewalld",
     "firewalld_info",
     "netplan_commit",

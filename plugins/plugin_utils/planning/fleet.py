@@ -39,6 +39,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.device_c
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.devices import devices
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.expectations import (
     expectations,
+    surroundings,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.firewall import (
     FirewallPlanner,
@@ -150,11 +151,23 @@ class _Planner:
             self._problems += _same_addresses(hosts, vips, anycast)
         fleet = self._fleet(vips)
         if not self._problems:
-            fleet["mesh"] = mesh(hosts, fleet)
+            fleet["mesh"] = mesh(hosts, fleet, self._wardens)
+            self._surroundings(fleet, hosts)
             self._serving(fleet, hosts)
             self._firewalls(fleet, hosts)
         ledger = self._ledger if self._problems else allocation.ledger
         return Planned(fleet, hosts, ledger, self._problems, allocation.unclaimed)
+
+    def _surroundings(self, fleet: Mapping[str, Any], hosts: Mapping[str, dict[str, Any]]) -> None:
+        """Add to each host's expectations what must not be there, and its VIPs."""
+        for name, part in hosts.items():
+            part["expect"] |= surroundings(
+                part,
+                self._links.get(name, {}),
+                self._model.networks,
+                fleet["vips"],
+                warden=name in self._wardens,
+            )
 
     def _serving(self, fleet: dict[str, Any], hosts: Mapping[str, dict[str, Any]]) -> None:
         """Add what the next tools ask: which address serves what, and where the API is."""

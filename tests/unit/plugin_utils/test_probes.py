@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.probes import (
+    BMCS,
     PEERS,
     mesh,
     probes,
@@ -147,6 +148,7 @@ class TestTheProbesOfAPlan:
             ("peer", "cp1", "fd21:1::2"),
             ("peer", "st1", "fd21:2::2"),
             ("peer", "w2", "fd21:2::3"),
+            ("vip", "api", "10.21.1.10"),
         }
 
     def test_go_from_the_hosts_own_address_and_link_at_the_paths_mtu(self) -> None:
@@ -178,3 +180,151 @@ class TestTheProbesOfAPlan:
     def test_do_not_ask_hosts_without_an_address_there(self) -> None:
         hosts = {item["host"] for item in self.of("st1") if item["network"] == "storage_access"}
         assert hosts == {None, "w1", "w2"}
+
+
+def vip(name: str, address: str, *holders: str, **more: Any) -> dict[str, Any]:
+    about = {"name": name, "network": "lcm", "mode": "arp", "port": 6443, "cluster": ""}
+    return {**about, "address": address, "holders": list(holders), **more}
+
+
+class Machines:
+    """Hosts with an address on LCM, VIPs and BMCs, as a plan has them."""
+
+    def __init__(self, count: int, provisioning: int = 0, wardens: int = 0) -> None:
+        names = [f"n{number}" for number in range(count)]
+        self.wardens = frozenset(names[:wardens])
+        waiting = names[len(names) - provisioning :] if provisioning else []
+        self.parts = {
+            name: {
+                "name": name,
+                "state": "provisioning" if name in waiting else "operational",
+                "cluster": "",
+                "addresses": [
+                    {
+                        "network": "lcm",
+                        "kind": "lcm",
+                        "segment": "all",
+                        "link": "bond0.101",
+                        "address": f"10.21.{number >> 8}.{number & 255}/16",
+                    }
+                ],
+            }
+            for number, name in enumerate(names)
+        }
+        lcm = {"name": "all", "cidr": "10.21.0.0/16", "gateway": None, "mtu": 9000}
+        oob = {"name": "all", "cidr": "10.26.0.0/16", "gateway": None, "mtu": 1500}
+        self.fleet: dict[str, Any] = {
+            "networks": [
+                {"name": "lcm", "kind": "lcm", "segments": [lcm]},
+                {"name": "boards", "kind": "oob", "segments": [oob]},
+            ],
+            "vips": [vip("api", "10.21.200.1", "n0", "n1")],
+            "bmcs": [
+                {"host": name, "address": f"10.26.{number >> 8}.{number & 255}"}
+                for number, name in enumerate(names)
+            ],
+        }
+
+    def of(self, host: str, target: str) -> list[dict[str, Any]]:
+        whole = mesh(self.parts, self.fleet, self.wardens)
+        return [item for item in probes(whole, self.parts[host]) if item["target"] == target]
+
+
+class TestVips:
+    """S4.2-7: every host reaches the API's address."""
+
+    def test_are_asked_by_every_host_from_its_own_address(self) -> None:
+        machines = Machines(3)
+        for host in machines.parts:
+            (probe,) = machines.of(host, "vip")
+            assert probe == {
+                "network": "lcm",
+                "target": "vip",
+                "host": "api",
+                "address": "10.21.200.1",
+                "source": machines.parts[host]["addresses"][0]["address"].partition("/")[0],
+                "link": "bond0.101",
+                "mtu": 9000,
+            }
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            vip("api", "10.21.200.1"),
+            vip("api", "10.21.200.1", "gone"),
+            vip("api", "10.21.200.1", "n2"),
+            vip("api", "10.21.200.1", "n0", cluster="other"),
+            vip("api", "fd21::1", "n0"),
+            {key: value for key, value in vip("api", "10.21.200.1").items() if key != "holders"},
+        ],
+        ids=["nobody's", "unknown", "provisioning", "other cluster", "other family", "old plan"],
+    )
+    def test_are_not_asked_for_by_whom_they_are_not_for(self, wrong: dict[str, Any]) -> None:
+        machines = Machines(3, provisioning=1)
+        machines.fleet["vips"] = [wrong]
+        assert machines.of("n0", "vip") == []
+
+    def test_are_asked_from_their_own_network_before_others_of_its_kind(self) -> None:
+        machines = Machines(2)
+        segment = {"name": "two", "cidr": "10.31.0.0/16", "gateway": None, "mtu": 1500}
+        second = {"name": "lcm2", "kind": "lcm", "segments": [segment]}
+        machines.fleet["networks"].append(second)
+        place = {"network": "lcm2", "kind": "lcm", "segment": "two", "link": "bond0.102"}
+        machines.parts["n0"]["addresses"].insert(0, {**place, "address": "10.31.0.1/16"})
+        machines.parts["n1"]["addresses"] = [{**place, "address": "10.31.0.2/16"}]
+        assert [item["network"] for item in machines.of("n0", "vip")] == ["lcm"]
+        (probe,) = machines.of("n1", "vip")
+        assert (probe["network"], probe["link"], probe["mtu"]) == ("lcm2", "bond0.102", 1500)
+
+    def test_outside_of_all_segments_are_asked_at_the_smallest_mtu(self) -> None:
+        machines = Machines(1)
+        small = {"name": "small", "cidr": "10.22.0.0/16", "gateway": None, "mtu": 1400}
+        machines.fleet["networks"][0]["segments"].append(small)
+        machines.fleet["vips"] = [vip("api", "172.16.0.1", "n0", mode="bgp")]
+        assert [item["mtu"] for item in machines.of("n0", "vip")] == [1400]
+
+
+class TestBmcs:
+    """S4.15: BMCs are not reachable from the cluster."""
+
+    def test_are_tried_by_a_host_from_wherever_its_routes_lead(self) -> None:
+        (first, _second) = Machines(2).of("n0", "refused")
+        assert first == {
+            "network": "boards",
+            "target": "refused",
+            "host": "BMC of n0",
+            "address": "10.26.0.0",
+            "source": None,
+            "link": None,
+            "mtu": None,
+        }
+
+    @pytest.mark.parametrize(
+        ("count", "provisioning"), [(1, 0), (5, 2), (32, 0), (33, 0), (400, 0), (400, 350)]
+    )
+    def test_are_all_tried_and_by_no_host_more_than_a_few(
+        self, count: int, provisioning: int
+    ) -> None:
+        machines = Machines(count, provisioning)
+        whole = mesh(machines.parts, machines.fleet)
+        tried = []
+        for part in machines.parts.values():
+            share = [item["address"] for item in probes(whole, part) if item["target"] == "refused"]
+            assert len(share) == len(set(share)) <= BMCS
+            tried += share
+        assert set(tried) == {item["address"] for item in machines.fleet["bmcs"]}
+
+    def test_are_not_tried_by_those_who_switch_machines_on(self) -> None:
+        machines = Machines(3, wardens=1)
+        assert machines.of("n0", "refused") == []
+        assert len(machines.of("n1", "refused")) == 3
+
+
+class TestAHostThatIsProvisioned:
+    """S4.1: it is on PXE, and not on the cluster's networks yet."""
+
+    def test_is_asked_by_nobody_and_asks_nobody(self) -> None:
+        machines = Machines(4, provisioning=1)
+        assert [item["host"] for item in machines.of("n0", "peer")] == ["n1", "n2"]
+        whole = mesh(machines.parts, machines.fleet)
+        assert probes(whole, machines.parts["n3"]) == []

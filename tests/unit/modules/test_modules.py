@@ -102,5 +102,25 @@ def test_a_plan_that_makes_no_sense_is_told_in_a_sentence(
     assert result["msg"] == "The plan given in 'expect' cannot be read: 'type' is missing"
 
 
+def test_daemons_that_cannot_be_are_told_in_sentences(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = {"name": "underlay-x", "program": "x", "check": [["a", "b"]], "needs": ["y"]}
+    result = run("daemons", capsys, check=True, daemons=[wrong, {"name": "vip"}])
+    assert [problem.partition(":")[0] for problem in result["problems"]] == [
+        "daemons[0] (underlay-x).program",
+        "daemons[0] (underlay-x).needs",
+        "daemons[1].name",
+        "daemons[1] (vip).program",
+    ]
+
+
+def test_daemons_that_are_away_and_stay_away_are_no_change(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    gone = {"name": "underlay-nonesuch", "state": "absent"}
+    result = run("daemons", capsys, check=True, daemons=[gone])
+    assert result["changed"] is False
+    assert result["daemons"] == [{"name": "underlay-nonesuch", "action": "none"}]
+
+
 def test_modules_are_ansible_modules() -> None:
     assert all(load(name).AnsibleModule is basic.AnsibleModule for name in NAMES)

@@ -138,7 +138,8 @@ def test_the_plan_of_a_killed_writer_is_whole_or_is_not_there(tmp_path: Path) ->
         while True:
             number = (number + 1) % (PLANS_KEPT + 3)
             parts = {host: {"name": host, "plan": number} for host in hosts}
-            store.write_plan(f"plan{number}", {"plan": number}, parts)
+            handed = {"addresses.json": f"{number}", "ceph/w1.conf": f"{number}"}
+            store.write_plan(f"plan{number}", {"plan": number}, parts, handed)
             store.write_facts({host: [{"name": f"eth{number}"}] for host in hosts})
             os.write(pipe, b". ")
 
@@ -152,6 +153,9 @@ def test_the_plan_of_a_killed_writer_is_whole_or_is_not_there(tmp_path: Path) ->
         for kept in (tmp_path / "plans").glob("plan*"):
             for host in hosts:
                 assert read_host_part(kept, host)["plan"] == read_fleet(kept)["plan"]
+            for name in ("addresses.json", "ceph/w1.conf"):
+                text = (kept / "handover" / name).read_text("utf-8")
+                assert text == str(read_fleet(kept)["plan"])
         assert set(store.read_facts()) == set(hosts)
     store.write_plan("last", {}, {})
     left = [path.name for path in tmp_path.rglob(".*") if path.name not in (".gitignore", ".lock")]

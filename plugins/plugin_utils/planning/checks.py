@@ -16,7 +16,11 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.model import (
     Vip,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.claims import vip_segment
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.network_rules import (
+    check_network_rules,
+)
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.routes import siblings
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.rules import named
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
 
 # A network's name becomes part of a file's name on hosts.
@@ -36,8 +40,17 @@ _UNUSABLE = {
     ip_network("fe80::/10"): "link-local",
     ip_network("ff00::/8"): "multicast",
 }
-# Kinds whose hosts need no way to the network's other segments.
-_UNROUTED = {"pxe", "oob"}
+# Kinds of networks whose segments are connected by a router, and the rows of the MOSK document that
+# say so. A PXE server's answers go to the other segments by their routers' relays. No host is on a
+# network of the boards.
+_ROUTED = {
+    "pxe": "S4.1",
+    "lcm": "S4.3",
+    "workload": "S4.8",
+    "external": "",
+    "storage_access": "S4.13",
+    "storage_replication": "S4.14",
+}
 
 
 def check_networks(networks: Mapping[str, Network]) -> list[Problem]:
@@ -50,8 +63,7 @@ def check_networks(networks: Mapping[str, Network]) -> list[Problem]:
                 problems += check(network, segment)
         problems += _check_shared_l2(network)
     problems += _check_overlaps(networks.values())
-    problems += _check_api_endpoint(networks.values())
-    return problems
+    return problems + check_network_rules(networks)
 
 
 def check_vips(vips: Iterable[Vip], networks: Mapping[str, Network]) -> list[Problem]:
@@ -92,10 +104,10 @@ def _check_gateway(network: Network, segment: Segment) -> Iterator[Problem]:
         yield from _usable(segment, segment.gateway, path)
         return
     needs = [other.name for other in siblings(network, segment)]
-    if needs and network.kind not in _UNROUTED:
+    if needs and network.kind in _ROUTED:
         wrong = f"is missing, and the network has other segments ({', '.join(needs)})"
         right = f"Give the router's address in {segment.cidr}, so that hosts can reach them"
-        yield Problem(path, None, wrong, right)
+        yield named(Problem(path, None, wrong, right), _ROUTED[network.kind])
     elif network.default_route:
         right = f"Give the router's address in {segment.cidr}, or set default_route: false"
         yield Problem(path, None, "is missing, and the network has the default route", right)
@@ -198,20 +210,6 @@ def _check_overlaps(networks: Iterable[Network]) -> Iterator[Problem]:
             open_one = segment
 
 
-def _check_api_endpoint(networks: Iterable[Network]) -> Iterator[Problem]:
-    holders = [network for network in networks if network.api_endpoint]
-    for network in holders:
-        if network.kind != "lcm":
-            right = "Set it on a network of kind lcm"
-            yield Problem(
-                f"{network.path}.api_endpoint", True, f"is a {network.kind} network", right
-            )
-    for network in holders[1:]:
-        wrong = f"{holders[0].name} holds the API endpoint already"
-        right = "One LCM network holds it, as its address cannot move between networks"
-        yield Problem(f"{network.path}.api_endpoint", True, wrong, right)
-
-
 def _check_vip(vip: Vip, networks: Mapping[str, Network]) -> Iterator[Problem]:
     network = networks.get(vip.network)
     if network is None:
@@ -231,7 +229,10 @@ def _check_vip(vip: Vip, networks: Mapping[str, Network]) -> Iterator[Problem]:
             str(segment.cidr) for segment in network.segments if vip.segment in (None, segment.name)
         )
         right = f"With mode arp it lies in a segment of {network.name}: {cidrs}"
-        yield Problem(f"{vip.path}.address", str(vip.address), "is outside of its network", right)
+        problem = Problem(
+            f"{vip.path}.address", str(vip.address), "is outside of its network", right
+        )
+        yield named(problem, "S4.6" if network.kind == "lcm" else "")
     elif vip.address is not None and vip_segment(vip, network) is None:
         yield from _check_announced(vip, networks)
 

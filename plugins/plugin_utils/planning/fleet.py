@@ -143,12 +143,15 @@ class _Planner:
         allocation = allocate(claims, self._ledger)
         self._problems += asking.problems + allocation.problems
         vips = self._vips(allocation)
-        self._problems += check_rules(self._model, segments, vips, self._problems)
+        self._check_rules(segments, vips)
         hosts = {name: self._host(name, segments[name], allocation, vips) for name in self._names}
         if self._sound:
             announced = [vip for vip in self._model.vips if vip.mode == "bgp" and vip.name in vips]
             anycast = {vips[vip.name] for vip in announced}
-            self._problems += _same_addresses(hosts, vips, anycast)
+            known = {address: f"VIP {name}" for name, address in vips.items()}
+            boards = ((name, self._model.hosts[name].bmc) for name in self._names)
+            known |= {str(bmc.address): f"the board of {name}" for name, bmc in boards if bmc}
+            self._problems += _same_addresses(hosts, known, anycast)
         fleet = self._fleet(vips)
         if not self._problems:
             fleet["mesh"] = mesh(hosts, fleet, self._wardens)
@@ -157,6 +160,19 @@ class _Planner:
             self._firewalls(fleet, hosts)
         ledger = self._ledger if self._problems else allocation.ledger
         return Planned(fleet, hosts, ledger, self._problems, allocation.unclaimed)
+
+    def _check_rules(
+        self, segments: Mapping[str, Mapping[str, list[Segment]]], vips: Mapping[str, str]
+    ) -> None:
+        broken = check_rules(self._model, segments, vips, self._problems)
+        self._problems += broken
+        # A second default route, in the main table or another, is told once and not on each host.
+        misled = {problem.path for problem in broken if problem.value is not False}
+        self._unsound |= {
+            network.name
+            for network in self._model.networks.values()
+            if {f"{network.path}.default_route", f"{network.path}.routing_table"} & misled
+        }
 
     def _surroundings(self, fleet: Mapping[str, Any], hosts: Mapping[str, dict[str, Any]]) -> None:
         """Add to each host's expectations what must not be there, and its VIPs."""
@@ -264,9 +280,19 @@ class _Planner:
             return _part(host, {}, [], HostLinks(), {})
         built = LinkBuilder(view, template, self._model.networks, self._routes).build()
         whole = devices(built.parts, built.paths)
+        expect = expectations(whole, built.links)
+        lcm = [
+            segment
+            for network, found in segments.items()
+            for segment in found
+            if self._model.networks[network].kind == "lcm"
+            and (network, segment.version) in addresses
+        ]
         # A template that lacks its NICs is wrong in one place; what follows from it is noise.
         if not problems and not built.problems and self._unsound.isdisjoint(built.links):
-            self._problems += check_devices(name, whole)
+            self._problems += check_devices(name, whole) or lost_routes(
+                name, lcm, self._routes, expect["routes"]
+            )
         self._problems += built.problems
         data = [
             _address_data(self._model.networks[network], segment, addresses, built.links)
@@ -275,7 +301,7 @@ class _Planner:
             if (network, segment.version) in addresses and network in built.links
         ]
         self._links[name] = built.links
-        return _part(host, chosen, data, built, expectations(whole, built.links))
+        return _part(host, chosen, data, built, expect)
 
     def _announced(self, host: str, vips: Mapping[str, str]) -> dict[str, list[str]]:
         """Return the VIPs that a host announces by routing, by the network that they belong to."""
@@ -384,13 +410,14 @@ def _network_data(network: Network) -> dict[str, Any]:
 
 
 def _same_addresses(
-    hosts: Mapping[str, Mapping[str, Any]], vips: Mapping[str, str], anycast: Set[str]
+    hosts: Mapping[str, Mapping[str, Any]], known: Mapping[str, str], anycast: Set[str]
 ) -> list[Problem]:
     """Addresses of a template's own netplan keys pass by the ledger; two hosts may share one.
 
+    known: address -> who has it besides hosts
     anycast: VIPs announced by routing, which any number of hosts have on a link of their own
     """
-    holder = {address: f"VIP {name}" for name, address in vips.items()}
+    holder = dict(known)
     problems = []
     for host, part in hosts.items():
         for item in part["expect"].get("addresses", ()):

@@ -50,11 +50,6 @@ DEFAULT_MTU = 1500
 # Nothing on a planned link comes by itself: a router advertisement or a DHCP lease on a trunk
 # brings a second default route (michaelrigart.interfaces#118).
 _QUIET: Netplan = {"dhcp4": False, "dhcp6": False, "accept-ra": False, "link-local": []}
-# Networks of these kinds are never configured on an operational host (MOSK, S4.1 and S4.15).
-_NEVER_ATTACHED = {
-    "pxe": "is used while a host is provisioned only",
-    "oob": "must not be reachable from the cluster",
-}
 
 
 @dataclass(slots=True)
@@ -132,10 +127,6 @@ class LinkBuilder:
             elif network.name in seen:
                 right = "Attach a network once on a host"
                 self._problem(f"{path}.network", network.name, "is attached twice", right)
-            elif network.kind in _NEVER_ATTACHED:
-                wrong = f"is a {network.kind} network, which {_NEVER_ATTACHED[network.kind]}"
-                right = "Take it out of the template"
-                self._problem(f"{path}.network", network.name, wrong, right)
             else:
                 seen.add(network.name)
                 found.append((item, network, self._link(item["link"], f"{path}.link")))

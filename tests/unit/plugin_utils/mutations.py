@@ -67,6 +67,44 @@ def good_intent() -> Intent:
     )
 
 
+def whole_intent() -> Intent:
+    """The good intent with networks of all seven kinds, and the machines' boards."""
+    intent = good_intent()
+    complete(intent)
+    return intent
+
+
+def complete(intent: Intent) -> None:
+    """Add the kinds of networks that the lab's intent lacks: pxe, external and oob."""
+    external = {
+        "name": "ext",
+        "vlan": 500,
+        "cidr": "198.51.100.0/24",
+        "gateway": "198.51.100.1",
+        "ranges": ["198.51.100.10-198.51.100.99"],
+        "service_ranges": ["198.51.100.100-198.51.100.199"],
+    }
+    intent.network("lcm").update(default_route=False)
+    intent.fleet["underlay_networks"] += [
+        {"name": "external", "kind": "external", "default_route": True, "segments": [external]},
+        _network("oob", "oob", 600, 25),
+        _network("pxe", "pxe", 700, 26),
+    ]
+    intent.fleet["underlay_pxe"] = {
+        "servers": ["provisioners"],
+        "images": [{"name": "debian", "kernel": "debian/linux"}],
+    }
+    for host in ("w1", "w2"):
+        intent.template(host)["attach"].append({"network": "external", "link": "bond0"})
+    intent.template("cp1")["attach"].append({"network": "pxe", "link": "bond0"})
+    for number, host in enumerate(("w1", "w2"), start=1):
+        intent.hosts[host].update(
+            underlay_boot={"mac": _mac(16 + number), "image": "debian"},
+            underlay_bmc={"address": f"10.25.{number}.10"},
+        )
+    intent.groups.update(provisioners=["cp1"], controllers=["w1", "w2"], storage=["st1"])
+
+
 def _named(items: list[Variables], name: str, key: str = "name") -> Variables:
     return next(item for item in items if item[key] == name)
 
@@ -179,7 +217,9 @@ def _variable(host: str, **values: Any) -> Callable[[Intent], object]:
     return lambda intent: intent.hosts[host].update(values)
 
 
-def _add_network(attached_by: str = "", **values: Any) -> Callable[[Intent], object]:
+def _add_network(
+    attached_by: str = "", *, address: bool = True, **values: Any
+) -> Callable[[Intent], object]:
     network = {
         "name": "extra",
         "kind": "workload",
@@ -190,7 +230,7 @@ def _add_network(attached_by: str = "", **values: Any) -> Callable[[Intent], obj
     def change(intent: Intent) -> None:
         intent.fleet["underlay_networks"].append(network)
         if attached_by:
-            item = {"network": "extra", "link": "bond0"}
+            item = {"network": "extra", "link": "bond0", "address": address}
             intent.template(attached_by)["attach"].append(item)
 
     return change
@@ -235,6 +275,66 @@ def _pods(**values: Any) -> Callable[[Intent], object]:
         "service_cidr": "172.30.0.0/16",
     }
     return lambda intent: intent.fleet.update(underlay_pod_network={**good, **values})
+
+
+def _whole(*changes: Callable[[Intent], object]) -> Callable[[Intent], object]:
+    """Change an intent that has all seven kinds of networks."""
+
+    def change(intent: Intent) -> None:
+        complete(intent)
+        for each in changes:
+            each(intent)
+
+    return change
+
+
+def _setting(network: str, **values: Any) -> Callable[[Intent], object]:
+    return lambda intent: intent.network(network).update(values)
+
+
+def _without(network: str, segment: str, key: str) -> Callable[[Intent], object]:
+    return lambda intent: intent.segment(network, segment).pop(key)
+
+
+def _detach(host: str, network: str) -> Callable[[Intent], object]:
+    return lambda intent: intent.template(host)["attach"].remove(intent.attach(host, network))
+
+
+def _vip(**values: Any) -> Callable[[Intent], object]:
+    return lambda intent: intent.vip("api").update(values)
+
+
+def _bgp(*peers: Variables) -> Callable[[Intent], object]:
+    bgp = {"asn": 64512, "peers": [{"asn": 64513, **peer} for peer in peers]}
+    return lambda intent: intent.fleet.update(underlay_bgp=bgp)
+
+
+def _provisioning(host: str, **boot: Any) -> Callable[[Intent], object]:
+    return _variable(host, underlay_state="provisioning", underlay_boot=boot or None)
+
+
+def _pxe(**values: Any) -> Callable[[Intent], object]:
+    return lambda intent: intent.fleet["underlay_pxe"].update(values)
+
+
+def _one_lcm_segment(intent: Intent) -> None:
+    """LCM as one segment for all racks, without a router."""
+    segment = {"name": "all", "vlan": 100, "cidr": "10.21.0.0/16"}
+    intent.network("lcm").update(segments=[segment], default_route=False)
+
+
+def _external_by_rack(intent: Intent) -> None:
+    second = {
+        **intent.segment("external", "ext"),
+        "name": "ext2",
+        "rack": "r2",
+        "cidr": "203.0.113.0/24",
+        "gateway": "203.0.113.1",
+        "ranges": ["203.0.113.10-203.0.113.99"],
+        "service_ranges": ["203.0.113.100-203.0.113.199"],
+    }
+    intent.segment("external", "ext").update(rack="r1")
+    intent.network("external")["segments"].append(second)
 
 
 def _rename(host: str, old: str, new: str) -> Callable[[Intent], object]:
@@ -308,10 +408,10 @@ MUTATIONS: tuple[Mutation, ...] = (
         ("10.21.1.255", "is the broadcast address", "Give a host address"),
     ),
     Mutation(
-        "a gateway is missing between racks",
+        "a gateway is missing between racks (S4.8)",
         lambda intent: intent.segment("workload", "r1").pop("gateway"),
         f"{_WORKLOAD}.gateway",
-        ("is missing", "other segments (r2)", "router's address in 10.22.1.0/24"),
+        ("is missing", "other segments (r2)", "router's address in 10.22.1.0/24", "(S4.8)"),
     ),
     Mutation(
         "a gateway is no address",
@@ -381,19 +481,32 @@ MUTATIONS: tuple[Mutation, ...] = (
         ("111", "differs from r1's (101)", "share one VLAN"),
     ),
     Mutation(
-        "two networks hold the API endpoint",
-        _add_network(kind="lcm", api_endpoint=True),
+        "two networks hold the API endpoint (S4.7)",
+        _add_network(
+            "w1",
+            address=False,
+            kind="lcm",
+            api_endpoint=True,
+            segments=[
+                {
+                    "name": "all",
+                    "vlan": 500,
+                    "cidr": "198.51.100.0/24",
+                    "gateway": "198.51.100.1",
+                }
+            ],
+        ),
         "underlay_networks[extra].api_endpoint",
-        ("lcm holds the API endpoint already", "One LCM network"),
+        ("lcm holds the API endpoint of the cluster", "One LCM network", "(S4.7)"),
     ),
     Mutation(
-        "a network that is not LCM holds the API endpoint",
+        "a network that is not LCM holds the API endpoint (S4.7)",
         lambda intent: (
             intent.network("lcm").pop("api_endpoint"),
             intent.network("workload").update(api_endpoint=True),
         ),
         "underlay_networks[workload].api_endpoint",
-        ("is a workload network", "kind lcm"),
+        ("is a workload network", "kind lcm", "(S4.7)"),
     ),
     Mutation(
         "a network is there twice",
@@ -436,10 +549,10 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     # VIPs
     Mutation(
-        "a VIP is outside of its network",
+        "a VIP is outside of its network (S4.6)",
         _add_vip(address="10.99.0.1"),
         "underlay_vips[ingress].address",
-        ("10.99.0.1", "is outside of its network", "10.21.1.0/24"),
+        ("10.99.0.1", "is outside of its network", "10.21.1.0/24", "(S4.6)"),
     ),
     Mutation(
         "two VIPs have one address",
@@ -601,14 +714,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         "the provisioning network is attached to an operational host (S4.1)",
         _add_network("w1", kind="pxe"),
         f"{_TEMPLATE}.attach[extra].network",
-        ("is a pxe network", "while a host is provisioned only", "Take it out"),
+        ("is a pxe network", "while a host is provisioned only", "Take it out", "(S4.1)"),
         ("w1",),
     ),
     Mutation(
         "the BMCs' network is attached to a host (S4.15)",
         _add_network("w1", kind="oob"),
         f"{_TEMPLATE}.attach[extra].network",
-        ("is a oob network", "must not be reachable", "Take it out"),
+        ("is an oob network", "must not be reachable", "Take it out", "(S4.15)"),
         ("w1",),
     ),
     Mutation(
@@ -819,7 +932,11 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "nobody is a master",
-        lambda intent: (_firewall()(intent), intent.groups.pop("control_plane")),
+        lambda intent: (
+            _firewall()(intent),
+            intent.groups.pop("control_plane"),
+            intent.fleet.pop("underlay_vips"),
+        ),
         "underlay_firewalld.groups.master",
         ("has no host of the fleet", "groups are workers"),
     ),
@@ -948,5 +1065,330 @@ MUTATIONS: tuple[Mutation, ...] = (
         _pods(calico={"ipip_mode": "Always", "vxlan": True}),
         f"{_PODS}.calico.ipip_mode",
         ("Always", "beside vxlan"),
+    ),
+    # The founding document's rules, row by row
+    Mutation(
+        "a PXE server is on no PXE network (S4.1)",
+        _whole(_detach("cp1", "pxe")),
+        f"{_TEMPLATE}.attach",
+        ("has no pxe network with an address", "is a PXE server", "Attach one of pxe (S4.1)"),
+        ("cp1",),
+    ),
+    Mutation(
+        "a PXE server is on two PXE networks (S4.1)",
+        _whole(
+            _add_network(
+                "cp1",
+                kind="pxe",
+                segments=[{"name": "all", "vlan": 501, "cidr": "203.0.113.0/24"}],
+            )
+        ),
+        f"{_TEMPLATE}.attach[extra].network",
+        ("extra", "is a second pxe network, beside pxe", "(S4.1)"),
+        ("cp1",),
+    ),
+    Mutation(
+        "PXE is described and has no network (S4.1)",
+        lambda intent: intent.fleet.update(underlay_pxe={"servers": ["control_plane"]}),
+        "underlay_pxe",
+        ("there is no network of kind pxe", "Add one to underlay_networks (S4.1)"),
+    ),
+    Mutation(
+        "nobody is a PXE server (S4.1)",
+        _whole(_pxe(servers=["empty"])),
+        "underlay_pxe.servers",
+        ("['empty']", "stands for no host", "provisioners", "(S4.1)"),
+    ),
+    Mutation(
+        "a host is to be provisioned, and nothing says by what (S4.1)",
+        _provisioning("w2", mac="52:54:00:21:01:99", image="debian"),
+        "underlay_pxe",
+        ("is missing", "hosts are to be provisioned: w2", "Name its servers", "(S4.1)"),
+    ),
+    Mutation(
+        "a host is to be provisioned, and nobody knows it (S4.1)",
+        _whole(_provisioning("w2")),
+        "underlay_boot",
+        ("is missing", "Give the MAC address that it boots by", "(S4.1)"),
+        ("w2",),
+    ),
+    Mutation(
+        "a host is to be provisioned with nothing (S4.1)",
+        _whole(_provisioning("w2", mac="52:54:00:21:01:99")),
+        "underlay_boot.image",
+        ("is missing", "Give one of underlay_pxe.images (S4.1)"),
+        ("w2",),
+    ),
+    Mutation(
+        "a host boots an image that is not there (S4.1)",
+        _whole(_provisioning("w2", mac="52:54:00:21:01:99", image="debain")),
+        "underlay_boot.image",
+        ("debain", "is not an image", "The images of underlay_pxe.images are debian (S4.1)"),
+        ("w2",),
+    ),
+    Mutation(
+        "two images have one name (S4.1)",
+        _whole(_pxe(images=[{"name": "debian", "kernel": kernel} for kernel in ("a", "b")])),
+        "underlay_pxe.images[debian].name",
+        ("debian", "is there twice", "a name of its own"),
+    ),
+    Mutation(
+        "two hosts boot by one MAC address (S4.1)",
+        _whole(_variable("w2", underlay_boot={"mac": _mac(17), "image": "debian"})),
+        "underlay_boot.mac",
+        (_mac(17), "is w1's", "the NIC that this host boots by (S4.1)"),
+        ("w2",),
+    ),
+    Mutation(
+        "a rack's PXE segment has no router to the server (S4.1)",
+        _whole(_without("pxe", "r2", "gateway")),
+        "underlay_networks[pxe].segments[r2].gateway",
+        ("is missing", "other segments (r1)", "(S4.1)"),
+    ),
+    Mutation(
+        "a host's rack has no PXE segment to boot in (S4.1)",
+        _whole(
+            _provisioning("w2", mac=_mac(18), image="debian"),
+            lambda intent: intent.network("pxe")["segments"].pop(),
+        ),
+        "underlay_rack",
+        ("r2", "has no segment of a pxe network", "underlay_networks[pxe].segments (S4.1)"),
+        ("w2",),
+    ),
+    Mutation(
+        "a host has no LCM address (S4.2)",
+        _attach("w1", "lcm", address=False),
+        f"{_TEMPLATE}.attach",
+        ("has no lcm network with an address", "Attach lcm with an address (S4.2)"),
+        ("w1",),
+    ),
+    Mutation(
+        "a host has two LCM addresses (S4.2)",
+        _add_network(
+            "w1",
+            kind="lcm",
+            segments=[
+                {
+                    "name": "all",
+                    "vlan": 500,
+                    "cidr": "198.51.100.0/24",
+                    "gateway": "198.51.100.1",
+                }
+            ],
+        ),
+        f"{_TEMPLATE}.attach[extra].address",
+        ("is a second lcm network with an address, beside lcm", "address: false there (S4.2)"),
+        ("w1",),
+    ),
+    Mutation(
+        "an LCM segment has no router to the other racks (S4.3)",
+        _without("lcm", "r1", "gateway"),
+        f"{_LCM}.gateway",
+        ("is missing", "other segments (r2)", "(S4.3)"),
+    ),
+    Mutation(
+        "an LCM network has no router to the other LCM network (S4.3)",
+        _add_network("w1", address=False, kind="lcm"),
+        "underlay_networks[extra].segments[all].gateway",
+        ("is missing", "other lcm segments (lcm r1, lcm r2)", "in 198.51.100.0/24", "(S4.3)"),
+    ),
+    Mutation(
+        "a template takes the routes between LCM segments away (S4.4)",
+        _template("w1", netplan={"vlans": {"bond0.101": {"routes": []}}}),
+        f"{_TEMPLATE}.netplan",
+        ("without a route to 10.21.2.0/24 by 10.21.1.1", "Add to routes('lcm')", "(S4.4)"),
+        ("w1",),
+        lines=2,
+    ),
+    Mutation(
+        "an LCM segment has no router to the API endpoint (S4.5)",
+        lambda intent: (
+            _one_lcm_segment(intent),
+            _bgp({"address": "10.21.0.1"})(intent),
+            _vip(mode="bgp", address="203.0.113.7", segment=None)(intent),
+        ),
+        "underlay_networks[lcm].segments[all].gateway",
+        ("is missing", "the API endpoint api (203.0.113.7) lies outside", "(S4.5)"),
+        once=True,
+    ),
+    Mutation(
+        "VIPs have addresses that hosts have, too (S4.6)",
+        _segment("lcm", "r1", vip_ranges=["10.21.1.190-10.21.1.210"]),
+        f"{_LCM}.vip_ranges[0]",
+        ("10.21.1.190-10.21.1.210", "overlaps ranges[0], 10.21.1.10-10.21.1.200", "S4.6"),
+    ),
+    Mutation(
+        "a router id is no byte (S4.6)",
+        _vip(router_id=256),
+        "underlay_vips[api].router_id",
+        ("256", "is no VRRP router id", "Give 1 to 255", "(S4.6)"),
+    ),
+    Mutation(
+        "two VIPs of one VLAN have one router id (S4.6)",
+        lambda intent: (_vip(router_id=7)(intent), _add_vip(router_id=7)(intent)),
+        "underlay_vips[ingress].router_id",
+        ("7", "is the router id of VIP api too, on segment r1", "(S4.6)"),
+    ),
+    Mutation(
+        "no network holds the API endpoint (S4.7)",
+        _setting("lcm", api_endpoint=False),
+        "underlay_networks[lcm].api_endpoint",
+        ("no LCM network holds the API endpoint of the cluster", "Set it on one of lcm (S4.7)"),
+    ),
+    Mutation(
+        "nobody may hold a VIP (S4.7)",
+        _vip(roles=["empty"]),
+        "underlay_vips[api].roles",
+        ("['empty']", "stands for no host of the fleet", "control_plane, workers", "(S4.7)"),
+    ),
+    Mutation(
+        "an ARP VIP's segment does not reach all that may hold it (S4.7)",
+        _vip(roles=["workers"]),
+        "underlay_vips[api].roles",
+        ("its segment r1 of lcm does not reach st1, w2", "attach it there", "(S4.7)"),
+    ),
+    Mutation(
+        "an ARP VIP's segment does not reach all managers (S4.7)",
+        lambda intent: (
+            _vip(roles=["control_plane"])(intent),
+            intent.groups.update(masters=["w2"]),
+        ),
+        "underlay_vips[api].roles",
+        ("its segment r1 of lcm does not reach w2", "all managers of the API", "(S4.7)"),
+    ),
+    Mutation(
+        "a VIP is announced, and no router is known (S4.7)",
+        _vip(mode="bgp"),
+        "underlay_bgp",
+        ("is missing", "announced by BGP: api", "Name the routers", "(S4.7)"),
+    ),
+    Mutation(
+        "a VIP is announced, and a holder's rack has no router (S4.7)",
+        lambda intent: (_vip(mode="bgp")(intent), _bgp({"rack": "r2"})(intent)),
+        "underlay_bgp.peers",
+        ("has no IPv4 peer for rack r1", "hosts there announce VIP api", "(S4.7)"),
+    ),
+    Mutation(
+        "two clusters share a workload network (S4.8)",
+        _variable("w1", underlay_cluster="second"),
+        "underlay_networks[workload].name",
+        ("several clusters: (none) (cp1), second (w1)", "a workload network of its own (S4.8)"),
+    ),
+    Mutation(
+        "a controller is not on the external network (S4.9)",
+        _whole(_detach("w2", "external")),
+        f"{_TEMPLATE}.attach",
+        ("no external network with an address", "is a controller", "networks: external (S4.9)"),
+        ("w2",),
+    ),
+    Mutation(
+        "controllers are on different external segments (S4.10)",
+        _whole(_external_by_rack),
+        "underlay_networks[external].segments",
+        ("share no IPv4 segment", "w1 external ext, w2 external ext2", "MetalLB", "(S4.10)"),
+    ),
+    Mutation(
+        "an external network has no addresses for nodes (S4.11)",
+        _whole(_without("external", "ext", "ranges")),
+        "underlay_networks[external].segments[ext].ranges",
+        ("is missing", "external is an external network", "that nodes have", "(S4.11)"),
+    ),
+    Mutation(
+        "an external network has no addresses for services (S4.11)",
+        _whole(_without("external", "ext", "service_ranges")),
+        "underlay_networks[external].segments[ext].service_ranges",
+        ("is missing", "that services have", "(S4.11)"),
+    ),
+    Mutation(
+        "nodes and services share external addresses (S4.11)",
+        _whole(_segment("external", "ext", service_ranges=["198.51.100.96/28"])),
+        "underlay_networks[external].segments[ext].service_ranges[0]",
+        ("198.51.100.96-198.51.100.111", "overlaps ranges[0]", "S4.11)"),
+    ),
+    Mutation(
+        "the default route is not through the external network (S4.12)",
+        _whole(_setting("external", default_route=False)),
+        "underlay_networks[external].default_route",
+        ("the cluster has its default route by no external network", "(S4.12)"),
+    ),
+    Mutation(
+        "the default route is through another network as well (S4.12)",
+        _whole(_setting("lcm", default_route=True)),
+        "underlay_networks[lcm].default_route",
+        ("is of kind lcm", "there is an external network (external)", "only there (S4.12)"),
+    ),
+    Mutation(
+        "a routing table is the kernel's own (S4.12)",
+        _setting("workload", routing_table=254),
+        "underlay_networks[workload].routing_table",
+        ("254", "is no routing table that is free", "Give 1 to 252, or 256", "(S4.12)"),
+    ),
+    Mutation(
+        "two networks of a host have one routing table (S4.12)",
+        _whole(_setting("workload", routing_table=163)),
+        "underlay_networks[external].routing_table",
+        ("163", "is workload's table too", "such as w1 attach both", "(S4.12)"),
+    ),
+    Mutation(
+        "a storage node is not on the access network (S4.13)",
+        _whole(_attach("st1", "storage_access", address=False)),
+        f"{_TEMPLATE}.attach",
+        ("no storage_access network with an address", "is a storage node", "(S4.13)"),
+        ("st1",),
+    ),
+    Mutation(
+        "a host replicates what nobody can ask it for (S4.13)",
+        _detach("st1", "storage_access"),
+        f"{_TEMPLATE}.attach",
+        ("no storage_access network", "the host is on a storage_replication network", "(S4.13)"),
+        ("st1",),
+    ),
+    Mutation(
+        "a storage node is not on the replication network (S4.14)",
+        _whole(_detach("st1", "storage_replication")),
+        f"{_TEMPLATE}.attach",
+        ("no storage_replication network with an address", "is a storage node", "(S4.14)"),
+        ("st1",),
+    ),
+    Mutation(
+        "a storage segment has no router to the other one (S4.14)",
+        _without("storage_replication", "r2", "gateway"),
+        "underlay_networks[storage_replication].segments[r2].gateway",
+        ("is missing", "other segments (r1)", "(S4.14)"),
+    ),
+    Mutation(
+        "a board is in no out-of-band network (S4.15)",
+        _variable("w1", underlay_bmc={"address": "10.25.1.10"}),
+        "underlay_bmc.address",
+        ("10.25.1.10", "lies in no oob network", "Add one of kind oob", "(S4.15)"),
+        ("w1",),
+    ),
+    Mutation(
+        "a board is in another rack's out-of-band segment (S4.15)",
+        _whole(_variable("w1", underlay_bmc={"address": "10.25.2.11"})),
+        "underlay_bmc.address",
+        ("10.25.2.11", "is outside of the rack's oob segments", "of 10.25.1.0/24 (S4.15)"),
+        ("w1",),
+    ),
+    Mutation(
+        "a board has its gateway's address (S4.15)",
+        _whole(_variable("w1", underlay_bmc={"address": "10.25.1.1"})),
+        "underlay_bmc.address",
+        ("10.25.1.1", "is the gateway of underlay_networks[oob].segments[r1]", "(S4.15)"),
+        ("w1",),
+    ),
+    Mutation(
+        "two boards have one address (S4.15)",
+        _whole(_variable("cp1", underlay_bmc={"address": "10.25.1.10"})),
+        "underlay_bmc.address",
+        ("10.25.1.10", "is cp1's board's", "(S4.15)"),
+        ("w1",),
+    ),
+    Mutation(
+        "a route leads to the boards (S4.15)",
+        _whole(_segment("workload", "r1", routes=[{"to": "10.24.0.0/15", "via": "10.22.1.1"}])),
+        f"{_WORKLOAD}.routes[0].to",
+        ("10.24.0.0/15", "leads to 10.25.1.0/24 of underlay_networks[oob]", "(S4.15)"),
+        lines=2,
     ),
 )

@@ -34,6 +34,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.addresse
 from tests.unit.plugin_utils.mutations import Intent, good_intent
 from tests.unit.plugin_utils.planning import attempt
 
+KEEPERS = {"k1": "r1", "k2": "r2"}
 NAMES = st.from_regex(r"[a-c]{1,2}[0-9]{0,3}", fullmatch=True)
 SUBNETS = st.one_of(
     st.integers(24, 32).map(lambda bits: IPv4Network(f"192.0.2.0/{bits}")),
@@ -176,13 +177,18 @@ class Fleet(RuleBasedStateMachine):
         super().__init__()
         self.intent: Intent = good_intent()
         self.template = good_intent().hosts["w1"]
-        self.intent.hosts = {}
+        # One host a rack stays, so that somebody may hold each VIP.
+        self.intent.hosts = {
+            name: {**self.template, "underlay_rack": rack} for name, rack in KEEPERS.items()
+        }
+        self.intent.groups = {name: [name] for name in KEEPERS}
+        self.intent.vip("api").update(roles=["k1"])
         for network in self.intent.fleet["underlay_networks"]:
             for segment in network["segments"]:
                 if ":" not in segment["cidr"]:
                     base = segment["cidr"].removesuffix("0/24")
                     segment.update(
-                        ranges=[f"{base}8-{base}40"],
+                        ranges=[f"{base}8-{base}11", f"{base}14-{base}15", f"{base}19-{base}40"],
                         exclude=[f"{base}10"],
                         service_ranges=[f"{base}12/31"],
                         dhcp_ranges=[f"{base}16-{base}18"],
@@ -199,10 +205,11 @@ class Fleet(RuleBasedStateMachine):
             self.intent.hosts[name] = {**self.template, "underlay_rack": rack}
             self._plan()
 
-    @precondition(lambda self: self.intent.hosts)
+    @precondition(lambda self: set(self.intent.hosts) - set(KEEPERS))
     @rule(data=st.data())
     def remove_host(self, data: st.DataObject) -> None:
-        del self.intent.hosts[data.draw(st.sampled_from(sorted(self.intent.hosts)))]
+        others = sorted(set(self.intent.hosts) - set(KEEPERS))
+        del self.intent.hosts[data.draw(st.sampled_from(others))]
         self._plan()
 
     @rule(data=st.data())
@@ -221,6 +228,7 @@ class Fleet(RuleBasedStateMachine):
         name = f"vip{len(self.intent.fleet['underlay_vips'])}"
         fixed = None if address is None else f"10.21.{rack}.{address}"
         vip = {"name": name, "network": "lcm", "segment": f"r{rack}", "address": fixed}
+        vip["roles"] = [f"k{rack}"]
         self.intent.fleet["underlay_vips"].append(vip)
         if self._plan():
             self.intent.fleet["underlay_vips"].pop()

@@ -331,14 +331,15 @@ class TestExhaustion:
 
 
 class TestAVip:
-    def vip(self, **settings: Any) -> str:
+    def vip(self, holder: str = "cp1", **settings: Any) -> str:
         intent = good_intent()
+        intent.groups["control_plane"] = [holder]
         intent.fleet["underlay_vips"] = [{"name": "api", "network": "lcm", **settings}]
         vips = plan(intent).fleet["vips"]
         return str(vips[0]["address"])
 
     def test_without_an_address_is_given_one_of_its_segment(self) -> None:
-        assert self.vip(segment="r2") == "10.21.2.10"
+        assert self.vip("w2", segment="r2") == "10.21.2.10"
 
     def test_in_ipv6_too(self) -> None:
         assert self.vip(segment="r1v6") == "fd21:1::2"
@@ -347,7 +348,7 @@ class TestAVip:
         assert self.vip(segment="r1", address="10.21.1.240") == "10.21.1.240"
 
     def test_with_a_fixed_address_needs_no_segment(self) -> None:
-        assert self.vip(address="10.21.2.240") == "10.21.2.240"
+        assert self.vip("w2", address="10.21.2.240") == "10.21.2.240"
 
     def test_may_be_in_an_exclude_as_people_keep_it_apart_that_way(self) -> None:
         intent = good_intent()
@@ -358,7 +359,10 @@ class TestAVip:
         assert planned.hosts["cp1"]["addresses"][0]["address"] == "10.21.1.16/24"
 
     def test_by_bgp_may_lie_outside_of_all_segments(self) -> None:
-        assert self.vip(mode="bgp", address="203.0.113.7") == "203.0.113.7"
+        intent = good_intent()
+        intent.fleet["underlay_bgp"] = {"asn": 64512, "peers": [{"asn": 64513}]}
+        intent.vip("api").update(mode="bgp", address="203.0.113.7")
+        assert plan(intent).fleet["vips"][0]["address"] == "203.0.113.7"
 
     def test_by_arp_may_not(self) -> None:
         intent = good_intent()
@@ -413,6 +417,7 @@ class TestAFleet:
         ledger = plan(good_intent()).ledger
         intent = good_intent()
         del intent.hosts["cp1"]
+        intent.groups["control_plane"] = ["w1"]
         planned = plan(intent, ledger)
         assert ("lcm", "10.21.1.11", "cp1") in planned.unclaimed
         assert planned.ledger is ledger

@@ -9,17 +9,23 @@ import pytest
 
 from ansible_collections.underlay.cluster.plugins.plugin_utils.ledger import Ledger
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import describe
-from tests.unit.plugin_utils.mutations import MUTATIONS, Mutation, good_intent
+from tests.unit.plugin_utils.mutations import MUTATIONS, Mutation, good_intent, whole_intent
 from tests.unit.plugin_utils.planning import attempt, plan, problems_of
 
 
 def test_the_intent_that_is_broken_below_is_good() -> None:
     assert problems_of(good_intent()) == []
+    assert problems_of(whole_intent()) == []
 
 
 def test_there_are_fifty_mutations_and_each_has_a_name_of_its_own() -> None:
     names = [mutation.name for mutation in MUTATIONS]
     assert len(set(names)) == len(names) >= 50
+
+
+@pytest.mark.parametrize("row", range(1, 16))
+def test_every_row_of_the_founding_document_is_broken_once(row: int) -> None:
+    assert any(f"(S4.{row})" in mutation.name for mutation in MUTATIONS)
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
@@ -50,7 +56,7 @@ class TestAMutation:
 def test_all_mutations_that_go_together_are_told_in_one_run() -> None:
     together = [
         "a VLAN id is reserved by 802.1Q",
-        "a VIP is outside of its network",
+        "a VIP is outside of its network (S4.6)",
         "a NIC selector matches none",
         "a rack has no segment",
     ]

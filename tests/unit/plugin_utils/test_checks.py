@@ -175,18 +175,28 @@ class TestGateways:
         right = "Give a host address in 192.0.2.0/24"
         assert in_segment(gateway=gateway) == ("gateway", gateway, wrong, right)
 
-    def test_are_needed_between_segments(self) -> None:
+    @pytest.mark.parametrize(
+        ("kind", "row"),
+        [
+            ("pxe", " (S4.1)"),
+            ("lcm", " (S4.3)"),
+            ("workload", " (S4.8)"),
+            ("storage_access", " (S4.13)"),
+            ("storage_replication", " (S4.14)"),
+        ],
+    )
+    def test_are_needed_between_segments(self, kind: str, row: str) -> None:
         racks = [segment("a", rack="r1"), segment("b", "198.51.100.0/24", rack="r2")]
-        problems = check(network(*racks))
+        problems = check(network(*racks, kind=kind))
+        assert all(problem.right.endswith(row) for problem in problems)
         assert [problem.path for problem in problems] == [
             f"{PATH}.segments[a].gateway",
             f"{PATH}.segments[b].gateway",
         ]
 
-    @pytest.mark.parametrize("kind", ["pxe", "oob"])
-    def test_are_not_needed_where_hosts_need_no_way(self, kind: str) -> None:
+    def test_are_not_needed_where_no_host_is(self) -> None:
         racks = [segment("a", rack="r1"), segment("b", "198.51.100.0/24", rack="r2")]
-        assert check(network(*racks, kind=kind)) == []
+        assert check(network(*racks, kind="oob")) == []
 
     def test_are_needed_for_the_default_route(self) -> None:
         path, _unused, wrong, _unused = one(network(segment(), default_route=True))
@@ -279,24 +289,6 @@ class TestSharedSegments:
         path, value, wrong, _unused = one(network(*both))
         assert (path, value) == (f"{PATH}.segments[b].{key}", values[1])
         assert wrong.startswith(f"differs from a's ({values[0]})")
-
-
-class TestTheApiEndpoint:
-    def test_on_one_lcm_network_is_good_s4_7(self) -> None:
-        other = network(segment(cidr="198.51.100.0/24"), kind="lcm", name="lcm2")
-        assert check(network(segment(), kind="lcm", api_endpoint=True), other) == []
-
-    def test_on_two_is_not_s4_7(self) -> None:
-        other = segment(cidr="198.51.100.0/24")
-        path, _unused, wrong, _unused = one(
-            network(segment(), kind="lcm", api_endpoint=True),
-            network(other, kind="lcm", name="lcm2", api_endpoint=True),
-        )
-        assert path == "underlay_networks[lcm2].api_endpoint"
-        assert wrong == "net holds the API endpoint already"
-
-    def test_on_another_kind_is_not(self) -> None:
-        assert one(network(segment(), api_endpoint=True))[2] == "is a workload network"
 
 
 class TestVips:

@@ -62,9 +62,9 @@ def with_external(*hosts: str) -> Intent:
         "ranges": ["198.51.100.10-198.51.100.99"],
         "service_ranges": ["198.51.100.100-198.51.100.199", "198.51.100.9"],
     }
-    # One default route a host; here it is LCM's.
+    intent.network("lcm").update(default_route=False)
     intent.fleet["underlay_networks"].append(
-        {"name": "external", "kind": "external", "segments": [segment]}
+        {"name": "external", "kind": "external", "default_route": True, "segments": [segment]}
     )
     for host in hosts:
         intent.template(host)["attach"].append({"network": "external", "link": "bond0"})
@@ -214,6 +214,7 @@ class TestMetalLb:
                 "name": "ext_1_v6",
                 "vlan": 500,
                 "cidr": "2001:db8:5::/64",
+                "gateway": "2001:db8:5::1",
                 "ranges": ["2001:db8:5::10-2001:db8:5::99"],
                 "service_ranges": ["2001:db8:5::100-2001:db8:5::1ff"],
             }
@@ -236,7 +237,8 @@ class TestSeveralClusters:
         intent = with_external("w1", "w2")
         for host, cluster in {"cp1": "a", "w1": "a", "w2": "../b", "st1": "../b"}.items():
             intent.hosts[host]["underlay_cluster"] = cluster
-        intent.hosts["w1"]["underlay_cluster"] = "a"
+        for host in ("w2", "st1"):
+            intent.template(host)["attach"].remove(intent.attach(host, "workload"))
         found = texts(intent)
         assert "metallb.yaml" not in found
         for folder, host in (("a", "w1"), ("%2E.%2Fb", "w2")):

@@ -59,8 +59,9 @@ class TestFiles:
 
     def test_a_network_keeps_its_number_when_another_goes(self) -> None:
         intent = good_intent()
-        intent.template("st1")["attach"] = intent.template("st1")["attach"][2:]
+        intent.template("st1")["attach"].pop(1)
         assert list(files(intent, "st1"))[1:] == [
+            "61-underlay-lcm.yaml",
             "64-underlay-storage_access.yaml",
             "65-underlay-storage_replication.yaml",
         ]
@@ -115,7 +116,7 @@ class TestABond:
 
     def test_that_carries_nothing_has_the_default_mtu(self) -> None:
         intent = good_intent()
-        intent.template("w1")["attach"] = []
+        intent.template("w1")["attach"] = [{"network": "lcm", "link": "enp0s2"}]
         assert device(intent, "bond0")["mtu"] == 1500
 
     def test_parameters_that_are_no_plain_data_are_refused(self) -> None:
@@ -167,9 +168,10 @@ class TestAVlan:
 
     def test_without_an_address_has_neither_routes_nor_name_servers(self) -> None:
         intent = good_intent()
-        intent.attach("w1", "lcm").update(address=False)
-        vlan = {**QUIET, "id": 101, "link": "bond0", "mtu": 1500}
-        assert device(intent, "bond0.101") == vlan
+        intent.segment("workload", "r1").update(nameservers=["10.22.1.2"])
+        intent.attach("w1", "workload").update(address=False)
+        vlan = {**QUIET, "id": 201, "link": "bond0", "mtu": 1500}
+        assert device(intent, "bond0.201") == vlan
 
 
 class TestAnUntaggedNetwork:
@@ -266,7 +268,7 @@ class TestNames:
         intent = good_intent()
         bond = {"name": "enp0s2", "members": ["uplink"]}
         intent.template("w1").update(bonds=[bond])
-        intent.template("w1")["attach"] = []
+        intent.template("w1")["attach"] = [{"network": "lcm", "link": "enp0s2"}]
         (problem,) = problems_of(intent)
         assert problem.path == "underlay_l2_template.bonds[enp0s2].name"
 
@@ -512,5 +514,8 @@ class TestExpectations:
 
 def test_a_host_without_planned_links_has_no_file_for_them() -> None:
     intent = good_intent()
+    intent.fleet.update(underlay_networks=[intent.network("workload")], underlay_vips=[])
+    for host in intent.hosts:
+        intent.template(host)["attach"] = [{"network": "workload", "link": "bond0"}]
     intent.hosts["cp1"]["underlay_l2_template"] = {}
     assert plan(intent).hosts["cp1"]["files"] == []

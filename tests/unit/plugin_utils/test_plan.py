@@ -98,13 +98,10 @@ class TestPurity:
             "vlans": {"bond0.201": {"addresses": ["10.22.1.99/24"]}},
         }
         ledger = Ledger(3, {"lcm": {"10.21.1.99": "w1"}})
-        facts = {
-            name: host.nics
-            for name, host in read_intent(intent.fleet, intent.hosts)[0].hosts.items()
-            if host.nics is not None
-        }
+        known, _unused = read_intent(intent.fleet, intent.hosts, intent.groups)
+        facts = {name: host.nics for name, host in known.hosts.items() if host.nics is not None}
         before = copy.deepcopy((intent.fleet, intent.hosts, ledger, facts))
-        model, problems = read_intent(intent.fleet, intent.hosts)
+        model, problems = read_intent(intent.fleet, intent.hosts, intent.groups)
         assert problems == []
         planned = make_plan(model, ledger, facts)
         assert planned.problems == []

@@ -23,6 +23,12 @@ options:
     description: Return the files of all other roles instead.
     type: bool
     default: false
+  obsolete:
+    description:
+      - Return the names of others' files in C(/etc/netplan) that the host must not have any more,
+        instead of files; they are the same for all roles.
+    type: bool
+    default: false
   store:
     description: The store's folder; C(.underlay) beside the inventory by default.
     type: path
@@ -36,13 +42,15 @@ EXAMPLES = r"""
     role: lcm
     files: "{{ query('underlay.cluster.netplan_files', 'lcm') }}"
     others: "{{ query('underlay.cluster.netplan_files', 'lcm', others=true) }}"
+    obsolete: "{{ query('underlay.cluster.netplan_files', 'lcm', obsolete=true) }}"
 """
 
 RETURN = r"""
 _list:
-  description: The files. Each has C(name), and C(content), its whole text.
+  description:
+    - The files. Each has C(name), and C(content), its whole text. With O(obsolete), names.
   type: list
-  elements: dict
+  elements: raw
 """
 
 from typing import Any
@@ -66,8 +74,8 @@ class LookupModule(LookupBase):
 
     def run(
         self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any
-    ) -> list[dict[str, str]]:
-        """Return the files of the role, or of all others."""
+    ) -> list[Any]:
+        """Return the files of the role, or of all others, or the names of obsolete ones."""
         known = variables or {}
         self.set_options(var_options=known, direct=kwargs)
         try:
@@ -75,6 +83,8 @@ class LookupModule(LookupBase):
             part = read_host_part(folder, str(known["inventory_hostname"]))
         except StoreError as error:
             raise AnsibleLookupError(str(error)) from error
+        if self.get_option("obsolete"):
+            return list(part.get("obsolete", ()))
         others = self.get_option("others")
         return [
             {"name": file["name"], "content": netplan_text(file)}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -15,6 +15,7 @@ from .durable import locked, make_folder, remove_file, remove_folder, write_file
 from .errors import HostError
 from .netplan_files import (
     Applied,
+    ForeignFile,
     Live,
     OwnFile,
     Places,
@@ -25,6 +26,7 @@ from .netplan_files import (
     links_to_json,
     read_applied,
     read_live,
+    read_obsolete,
     read_staged,
 )
 from .netplan_generate import (
@@ -36,6 +38,8 @@ from .netplan_generate import (
     reload_suffices,
 )
 from .netplan_host import Host, Manner, NetworkdHost
+from .netplan_orphans import orphans
+from .nics import Nic, read_nics
 
 
 @dataclass(frozen=True)
@@ -44,25 +48,30 @@ class Tools:
 
     generator: Generator = netplan_generate
     host: Host = field(default_factory=NetworkdHost)
+    nics: Callable[[], Sequence[Nic]] = read_nics
 
 
 @dataclass(frozen=True)
 class Pending:
     """A commit that has been thought through and not begun.
 
-    ``gentle`` says that links whose settings stay need not be touched.
+    ``gentle`` says that links whose settings stay need not be touched. ``obsolete`` are files of
+    others that are to go, ``orphans`` the NICs that nothing configures without them.
     """
 
     before: Mapping[str, OwnFile]
     after: Mapping[str, OwnFile]
     links: LinkChange
     gentle: bool
+    obsolete: Mapping[str, ForeignFile] = field(default_factory=dict)
+    orphans: Sequence[str] = ()
 
     @property
     def files(self) -> list[dict[str, str]]:
         """``{name, action}`` for each file that differs, by name."""
         actions = {name: "create" for name in self.after if name not in self.before}
         actions.update({name: "delete" for name in self.before if name not in self.after})
+        actions.update(dict.fromkeys(self.obsolete, "delete"))
         actions.update(
             {
                 name: "change"
@@ -124,7 +133,9 @@ class LinkChange:
         return LinkChange(self.after, self.before, self.foreign)
 
 
-def pending(places: Places, generator: Generator) -> Pending | None:
+def pending(
+    places: Places, generator: Generator, nics: Callable[[], Sequence[Nic]] = read_nics
+) -> Pending | None:
     """What a commit would do, or None when nothing is staged or all of it was applied before.
 
     :raises HostError: netplan refuses the files as they would be.
@@ -132,9 +143,10 @@ def pending(places: Places, generator: Generator) -> Pending | None:
     staged = read_staged(places)
     if not staged:
         return None
-    live = read_live(places)
+    gone = {name for names in read_obsolete(places).values() for name in names}
+    live = read_live(places).without(gone)
     after = after_staged(live.own, staged)
-    if after == live.own and _was_applied(places, after):
+    if after == live.own and not live.obsolete and _was_applied(places, after):
         return None
     try:
         together = generate(after.values(), live.foreign, generator)
@@ -144,31 +156,40 @@ def pending(places: Places, generator: Generator) -> Pending | None:
             "netplan refuses the staged files together with those that are there; nothing was "
             f"changed. It says:\n{error.message}"
         ) from error
+    journal = _read_journal(places)
     links = LinkChange(
-        before=_links_before(places, live, generator),
+        before=_links_before(places, live, journal, generator),
         after=ours.virtual_links(),
         foreign=frozenset(_netdevs(together) - _netdevs(ours)),
     )
-    return Pending(live.own, after, links, _is_gentle(live, together, generator))
+    before = _generated_before(live, generator)
+    left: Sequence[str] = ()
+    if live.obsolete or journal.orphans:
+        left = orphans(before or together, together, nics(), places.root, journal.orphans)
+    gentle = before is not None and reload_suffices(before, together)
+    return Pending(live.own, after, links, gentle, live.obsolete, left)
 
 
 @dataclass(frozen=True)
 class Done:
     """What a commit did, or would do; nothing at all by default.
 
-    ``files`` are ``{name, action}``, the links are names: those that had to go or be made anew, and
-    planned ones that did not come up in time.
+    ``files`` are ``{name, action}``, the links are names: those that had to go or be made anew,
+    planned ones that did not come up in time, and NICs that only obsolete files configured.
     """
 
     changed: bool = False
     files: Sequence[Mapping[str, str]] = ()
     deleted_links: Sequence[str] = ()
     missing_links: Sequence[str] = ()
+    cleared_links: Sequence[str] = ()
 
 
-def predict(places: Places, generator: Generator) -> Done:
+def predict(
+    places: Places, generator: Generator, nics: Callable[[], Sequence[Nic]] = read_nics
+) -> Done:
     """What ``commit`` would do now; raises HostError as it would."""
-    return _done(pending(places, generator))
+    return _done(pending(places, generator, nics))
 
 
 def commit(places: Places, tools: Tools) -> Done:
@@ -180,16 +201,19 @@ def commit(places: Places, tools: Tools) -> Done:
     :raises HostError: netplan refused the files (nothing changed) or failed to apply them.
     """
     with locked(places.lock):
-        plan = pending(places, tools.generator)
+        plan = pending(places, tools.generator, tools.nics)
         if plan is None:
             remove_folder(places.staged)
             return Done()
-        write_file(places.journal, json.dumps(links_to_json(plan.links.ever.values())))
+        write_file(places.journal, _Journal(plan.links.ever, plan.orphans).text)
         write(places, plan.before, plan.after)
+        _remove(places, plan.obsolete)
         try:
             missing = apply(plan.links, tools.host, plan.gentle)
         except HostError as error:
             _put_back(places, plan, tools.host, error)
+        for name in plan.orphans:
+            tools.host.clear(name)
         record(places, plan.after, plan.links.after)
         return _done(plan, missing)
 
@@ -213,6 +237,16 @@ def write(places: Places, before: Mapping[str, OwnFile], after: Mapping[str, Own
             write_file(places.live / name, after[name].content)
         elif name == names[0]:
             remove_file(places.live / name)
+
+
+def _remove(places: Places, obsolete: Collection[str]) -> None:
+    """Remove files of others that are to go.
+
+    Ours are there by then: whenever the power goes, the host boots with one configuration or with
+    both, but not without any.
+    """
+    for name in sorted(obsolete):
+        remove_file(places.live / name)
 
 
 def apply(links: LinkChange, host: Host, gentle: bool) -> tuple[str, ...]:
@@ -251,7 +285,7 @@ def _done(plan: Pending | None, missing: Sequence[str] = ()) -> Done:
     if plan is None:
         return Done()
     doomed = [link.name for link in plan.links.doomed]
-    return Done(True, plan.files, doomed, missing)
+    return Done(True, plan.files, doomed, missing, plan.orphans)
 
 
 def _was_applied(places: Places, files: Mapping[str, OwnFile]) -> bool:
@@ -260,6 +294,8 @@ def _was_applied(places: Places, files: Mapping[str, OwnFile]) -> bool:
 
 
 def _put_back(places: Places, plan: Pending, host: Host, error: HostError) -> NoReturn:
+    for name, file in plan.obsolete.items():
+        write_file(places.live / name, file.text)
     write(places, plan.after, plan.before)
     try:
         apply(plan.links.reversed(), host, plan.gentle)
@@ -273,30 +309,48 @@ def _put_back(places: Places, plan: Pending, host: Host, error: HostError) -> No
     ) from error
 
 
-def _is_gentle(live: Live, together: Generated, generator: Generator) -> bool:
+def _generated_before(live: Live, generator: Generator) -> Generated | None:
+    """What netplan makes of all files that are there; None if it refuses them."""
     try:
-        before = generate(live.own.values(), live.foreign, generator)
+        return generate(live.own.values(), (*live.foreign, *live.obsolete.values()), generator)
     except NetplanRefusedError:
-        return False
-    return reload_suffices(before, together)
+        return None
 
 
-def _links_before(places: Places, live: Live, generator: Generator) -> dict[str, VirtualLink]:
-    """Every virtual link that an earlier run of ours may have left on this host."""
+def _links_before(
+    places: Places, live: Live, journal: _Journal, generator: Generator
+) -> dict[str, VirtualLink]:
+    """Every virtual link that an earlier run of ours, or an obsolete file, has left here."""
     found: dict[str, VirtualLink] = {}
-    with contextlib.suppress(NetplanRefusedError):
-        found.update(generate(live.own.values(), (), generator).virtual_links())
-    found.update(_read_journal(places))
+    for obsolete in [(), tuple(live.obsolete.values())] if live.obsolete else [()]:
+        with contextlib.suppress(NetplanRefusedError):
+            found.update(generate(live.own.values(), obsolete, generator).virtual_links())
+    found.update(journal.links)
     applied: Applied = read_applied(places)
     found.update(applied.links)
     return found
 
 
-def _read_journal(places: Places) -> dict[str, VirtualLink]:
+@dataclass(frozen=True)
+class _Journal:
+    """What an apply that is under way, or died, may leave behind."""
+
+    links: Mapping[str, VirtualLink] = field(default_factory=dict)
+    orphans: Sequence[str] = ()
+
+    @property
+    def text(self) -> str:
+        """What is written down."""
+        links = links_to_json(self.links.values())
+        return json.dumps({"links": links, "orphans": list(self.orphans)})
+
+
+def _read_journal(places: Places) -> _Journal:
     try:
-        return links_from_json(json.loads(places.journal.read_text(encoding="utf-8")))
+        data = json.loads(places.journal.read_text(encoding="utf-8"))
+        return _Journal(links_from_json(data["links"]), [str(name) for name in data["orphans"]])
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+        return _Journal()
 
 
 def _netdevs(generated: Generated) -> set[str]:

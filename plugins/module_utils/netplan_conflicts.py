@@ -117,21 +117,21 @@ def _text(file: ForeignFile | OwnFile) -> str:
 
 
 @dataclass(frozen=True)
-class _Rule:
+class Rule:
     """A file by which networkd picks the settings of interfaces; ``place`` is for people."""
 
     name: str
     place: str
     settings: tuple[Setting, ...]
 
-    def matches(self, nic: _Candidate) -> bool:
+    def matches(self, nic: Candidate) -> bool:
         """Whether the rule's [Match] section fits; one that asks for nothing fits no NIC here."""
         wanted = [(key, value) for section, key, value in self.settings if section == "Match"]
         return bool(wanted) and all(nic.fits(key, value) for key, value in wanted)
 
 
 @dataclass(frozen=True)
-class _Candidate:
+class Candidate:
     """An interface as networkd's [Match] sees it."""
 
     name: str
@@ -139,6 +139,7 @@ class _Candidate:
     driver: str = ""
 
     def fits(self, key: str, value: str) -> bool:
+        """Whether a condition of a [Match] section holds."""
         if key in {"Name", "OriginalName"}:
             return _glob(self.name, value)
         if key in {"MACAddress", "PermanentMACAddress"}:
@@ -149,6 +150,11 @@ class _Candidate:
         return False
 
 
+def candidate(nic: Nic) -> Candidate:
+    """A NIC as networkd's [Match] sees it."""
+    return Candidate(nic.name, nic.mac, nic.driver or "")
+
+
 def _glob(text: str, patterns: str) -> bool:
     if patterns.startswith("!"):
         return not _glob(text, patterns[1:])
@@ -157,14 +163,14 @@ def _glob(text: str, patterns: str) -> bool:
 
 def _shadowed(planned: Planned, ours: Generated, nics: Iterable[Nic], root: Path) -> dict[str, str]:
     """Interfaces of ours for which networkd would take a foreign rule."""
-    known = {nic.name: _Candidate(nic.name, nic.mac, nic.driver or "") for nic in nics}
-    rules = [*_netplan_rules(planned, ours), *_networkd_rules(root)]
+    known = {nic.name: candidate(nic) for nic in nics}
+    rules = [*_netplan_rules(planned, ours), *networkd_rules(root)]
     problems: dict[str, str] = {}
     for interface, parts in ours.units.items():
         if "network" not in parts:
             continue
-        own_rule = _Rule(f"10-netplan-{interface}.network", "", parts["network"])
-        named = known.get(interface, _Candidate(interface))
+        own_rule = Rule(f"10-netplan-{interface}.network", "", parts["network"])
+        named = known.get(interface, Candidate(interface))
         matched = [nic for nic in {**known, interface: named}.values() if own_rule.matches(nic)]
         for rule in rules:
             if rule.name < own_rule.name and any(rule.matches(nic) for nic in matched):
@@ -175,9 +181,9 @@ def _shadowed(planned: Planned, ours: Generated, nics: Iterable[Nic], root: Path
     return problems
 
 
-def _netplan_rules(planned: Planned, ours: Generated) -> list[_Rule]:
+def _netplan_rules(planned: Planned, ours: Generated) -> list[Rule]:
     return [
-        _Rule(
+        Rule(
             f"10-netplan-{interface}.network",
             f"'{interface}' in {_mentioned(interface, planned.foreign)}",
             parts["network"],
@@ -187,9 +193,10 @@ def _netplan_rules(planned: Planned, ours: Generated) -> list[_Rule]:
     ]
 
 
-def _networkd_rules(root: Path) -> list[_Rule]:
+def networkd_rules(root: Path) -> list[Rule]:
+    """The rules of networkd's folders that netplan did not write."""
     return [
-        _Rule(path.name, f"/{folder}/{path.name}", read_settings(_read(path)))
+        Rule(path.name, f"/{folder}/{path.name}", read_settings(_read(path)))
         for folder in _NETWORKD_FOLDERS
         for path in sorted((root / folder).glob("*.network"))
         if not path.name.startswith("10-netplan-")

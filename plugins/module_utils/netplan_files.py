@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .errors import HostError
@@ -22,6 +22,8 @@ _HEADER = re.compile(
 _ROLE = re.compile(r"[a-z][a-z0-9_]*")
 # netplan(5): files of the same name in a later folder hide those in an earlier one
 _FOLDERS = ("lib/netplan", "etc/netplan", "run/netplan")
+# beside a role's staged files; no name of a netplan file
+_OBSOLETE = "obsolete.json"
 
 
 @dataclass(frozen=True)
@@ -87,13 +89,29 @@ class ForeignFile:
     path: str
     content: bytes
 
+    @property
+    def text(self) -> str:
+        """The content; written with the same error handler it is the same bytes."""
+        return self.content.decode(errors="surrogateescape")
+
 
 @dataclass(frozen=True)
 class Live:
-    """All netplan files of a host."""
+    """All netplan files of a host.
+
+    ``obsolete`` were written by somebody else, too, but are to go: by name in /etc/netplan.
+    """
 
     own: Mapping[str, OwnFile]
     foreign: tuple[ForeignFile, ...]
+    obsolete: Mapping[str, ForeignFile] = field(default_factory=dict)
+
+    def without(self, names: Collection[str]) -> Live:
+        """The same files, those with these names in /etc/netplan told apart as obsolete."""
+        paths = {f"etc/netplan/{name}": name for name in names}
+        gone = {paths[file.path]: file for file in self.foreign if file.path in paths}
+        stay = tuple(file for file in self.foreign if file.path not in paths)
+        return Live(self.own, stay, gone)
 
 
 def role_of(name: str, content: str) -> str | None:
@@ -129,6 +147,24 @@ def valid_role(role: str) -> str:
     return role
 
 
+def obsolete_name(name: str) -> str:
+    """The name itself when it can be that of somebody else's file that is to go.
+
+    :raises HostError: it is no name of a netplan file, or one of ours.
+    """
+    if "/" in name or not name.endswith(".yaml"):
+        raise HostError(
+            f"'{name}' cannot be an obsolete netplan file: give the name alone of a file in "
+            "/etc/netplan, as 50-cloud-init.yaml."
+        )
+    if _NAME.fullmatch(name):
+        raise HostError(
+            f"'{name}' is a name of our own files: leave it out of 'obsolete'. What is no longer "
+            "planned is removed anyway."
+        )
+    return name
+
+
 def read_live(places: Places) -> Live:
     """All netplan files as they are on the host now."""
     own: dict[str, OwnFile] = {}
@@ -156,6 +192,21 @@ def read_staged(places: Places) -> dict[str, dict[str, OwnFile]]:
         }
         for folder in sorted(places.staged.iterdir())
         if _ROLE.fullmatch(folder.name)
+    }
+
+
+def role_folder(files: Mapping[str, OwnFile], obsolete: Collection[str]) -> dict[str, str]:
+    """What lies in a role's staged folder: its files, and the names of others' that are to go."""
+    folder = {name: file.content for name, file in files.items()}
+    return {**folder, _OBSOLETE: json.dumps(sorted(obsolete))} if obsolete else folder
+
+
+def read_obsolete(places: Places) -> dict[str, list[str]]:
+    """The names of others' files that are staged to go, per role that has any."""
+    return {
+        path.parent.name: [obsolete_name(name) for name in json.loads(path.read_text("utf-8"))]
+        for path in sorted(places.staged.glob(f"*/{_OBSOLETE}"))
+        if _ROLE.fullmatch(path.parent.name)
     }
 
 

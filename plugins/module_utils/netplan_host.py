@@ -64,6 +64,9 @@ class Host(Protocol):
     def delete_link(self, name: str) -> None:
         """Delete a virtual link; one that is gone already is fine."""
 
+    def clear(self, name: str) -> None:
+        """Leave a NIC that nothing configures any more as it is at boot: down, no addresses."""
+
     def apply(self, manner: Manner) -> None:
         """Bring the live files to the links; raises HostError when that fails."""
 
@@ -106,6 +109,18 @@ class NetworkdHost:
         """See Host."""
         # an error is no news: a NIC that has gone is no member either
         self._run(["ip", "link", "set", "dev", name, "nomaster"], _IP_SECONDS)
+
+    def clear(self, name: str) -> None:
+        """See Host.
+
+        networkd (249) lets go of a link whose file has gone and leaves its addresses and routes to
+        the kernel; a DHCP client that still runs gets nothing over a link that is down.
+        """
+        # an error is no news: a NIC that has gone has no addresses either
+        self._run(["ip", "link", "set", "dev", name, "down"], _IP_SECONDS)
+        self._run(["ip", "address", "flush", "dev", name], _IP_SECONDS)
+        for family in ("-4", "-6"):
+            self._run(["ip", family, "route", "flush", "dev", name], _IP_SECONDS)
 
     def apply(self, manner: Manner) -> None:
         """See Host.

@@ -6,23 +6,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .durable import locked, make_folder, remove_folder, replace_folder
 from .errors import HostError
 from .netplan_conflicts import Planned, find_conflicts
 from .netplan_files import (
+    ForeignFile,
     Live,
     OwnFile,
     Places,
+    obsolete_name,
     own_file,
     read_applied,
     read_live,
+    read_obsolete,
     read_staged,
+    role_folder,
     valid_role,
 )
 from .netplan_generate import Generator, NetplanRefusedError, generate, netplan_generate
 from .nics import Nic, read_nics
+
+# Every role is told of the obsolete files, as none of them counts those; one stages their removal.
+_REMOVER = "links"
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,15 @@ class Staged:
 
 @dataclass(frozen=True)
 class Wish:
-    """What a role wants on this host, and what all other roles want there."""
+    """What a role wants on this host, and what all other roles want there.
+
+    ``obsolete`` are names of others' files that go with the next commit.
+    """
 
     role: str
     files: Mapping[str, OwnFile]
     others: Mapping[str, OwnFile]
+    obsolete: frozenset[str] = field(default_factory=frozenset)
 
     @property
     def everything(self) -> list[OwnFile]:
@@ -78,13 +89,18 @@ class Surroundings:
 
 
 def wish(
-    role: str, files: Iterable[Mapping[str, str]], others: Iterable[Mapping[str, str]]
+    role: str,
+    files: Iterable[Mapping[str, str]],
+    others: Iterable[Mapping[str, str]],
+    obsolete: Iterable[str] = (),
 ) -> Wish:
     """Check the arguments of a staging.
 
     :param files: ``{name, content}`` of the role's own files.
     :param others: the same for all other planned files of the host.
-    :raises HostError: a file that would not be known as ours, or as this role's.
+    :param obsolete: names of files in /etc/netplan that others wrote and that are to go.
+    :raises HostError: a file that would not be known as ours, or as this role's; an obsolete one
+        that would.
     """
     own = {file["name"]: own_file(file["name"], file["content"]) for file in files}
     rest = {file["name"]: own_file(file["name"], file["content"]) for file in others}
@@ -94,7 +110,7 @@ def wish(
     problems += [f"{name} is given twice, in 'files' and in 'others'" for name in twice]
     if problems:
         raise HostError(f"The netplan files given for the role '{role}' do not fit.", problems)
-    return Wish(valid_role(role), own, rest)
+    return Wish(valid_role(role), own, rest, frozenset(map(obsolete_name, obsolete)))
 
 
 def stage(wanted: Wish, places: Places, host: Surroundings, write: bool) -> Staged:
@@ -106,7 +122,7 @@ def stage(wanted: Wish, places: Places, host: Surroundings, write: bool) -> Stag
     :param write: False in check mode: the same answer, nothing written.
     :raises HostError: netplan refuses the plan, or it is in conflict with foreign files.
     """
-    live = read_live(places)
+    live = read_live(places).without(wanted.obsolete)
     result = Staged(_changes(wanted, live), _is_unapplied(wanted, places))
     if result.changed:
         _refuse_taken_names(wanted, live)
@@ -114,7 +130,7 @@ def stage(wanted: Wish, places: Places, host: Surroundings, write: bool) -> Stag
     if write and (result.changed or places.staged.is_dir()):
         with locked(places.lock):
             _drop_stale(wanted, places)
-            _put_aside(wanted, places, result.changed)
+            _put_aside(wanted, live, places, result.changed)
     return result
 
 
@@ -145,13 +161,23 @@ def _changes(wanted: Wish, live: Live) -> tuple[Change, ...]:
         if before.get(name) != file.content
     ]
     deleted = [Change(name, before[name], None) for name in gone]
+    if wanted.role == _REMOVER:
+        deleted += [Change(name, _shown(file), None) for name, file in live.obsolete.items()]
     return tuple(sorted([*written, *deleted], key=lambda change: change.name))
 
 
+def _shown(file: ForeignFile) -> str:
+    return file.content.decode("utf-8", errors="replace")
+
+
 def _is_unapplied(wanted: Wish, places: Places) -> bool:
-    """Whether the role's files were never brought to the links by a finished apply."""
+    """Whether the role's files were never brought to the links by a finished apply.
+
+    The journal of a commit that died counts as well: it may have come to remove a file of others,
+    of which no record tells.
+    """
     wished = {name: file.sha256 for name, file in wanted.files.items()}
-    return read_applied(places).of_role(wanted.role) != wished
+    return read_applied(places).of_role(wanted.role) != wished or places.journal.exists()
 
 
 def _refuse_taken_names(wanted: Wish, live: Live) -> None:
@@ -192,16 +218,19 @@ def _validate(wanted: Wish, live: Live, places: Places, host: Surroundings) -> N
 
 def _drop_stale(wanted: Wish, places: Places) -> None:
     """Remove what a run that died has staged for other roles, unless it is still the plan."""
+    obsolete = read_obsolete(places)
     for role, files in read_staged(places).items():
         planned = {name: file for name, file in wanted.others.items() if file.role == role}
-        if role != wanted.role and files != planned:
+        stale = files != planned or not wanted.obsolete.issuperset(obsolete.get(role, ()))
+        if role != wanted.role and stale:
             remove_folder(places.staged / role)
 
 
-def _put_aside(wanted: Wish, places: Places, changed: bool) -> None:
+def _put_aside(wanted: Wish, live: Live, places: Places, changed: bool) -> None:
     folder = places.staged / wanted.role
     if changed:
         make_folder(places.staged)
-        replace_folder(folder, {name: file.content for name, file in wanted.files.items()})
+        gone = live.obsolete if wanted.role == _REMOVER else ()
+        replace_folder(folder, role_folder(wanted.files, gone))
     else:
         remove_folder(folder)

@@ -23,6 +23,9 @@ description:
     parameters) are made anew. A NIC that is no longer a member leaves its bond. netplan does none
     of this by itself. When a link keeps its name and gets another VLAN id, systemd-networkd is
     restarted, because it remembers the old one; addresses and leases stay.
+  - Files of others go only where M(underlay.cluster.netplan_stage) was told that they are obsolete.
+    Links that only they defined go along, and NICs that only they configured end down, without
+    addresses and routes.
   - When netplan refuses the files, nothing is written. When applying fails, the previous files are
     put back and applied, and the module fails.
   - A run that dies on the way is completed by the next one.
@@ -76,6 +79,12 @@ missing_links:
   type: list
   elements: str
   sample: []
+cleared_links:
+  description: NICs that nothing configures any more, as the files that did are obsolete.
+  returned: success
+  type: list
+  elements: str
+  sample: [enp0s2]
 problems:
   description: Single findings, when there are several.
   returned: failure
@@ -117,6 +126,7 @@ def main() -> None:
             files=done.files,
             deleted_links=done.deleted_links,
             missing_links=done.missing_links,
+            cleared_links=done.cleared_links,
         )
 
 

@@ -22,7 +22,8 @@ description:
     others that would keep a planned one from taking effect.
   - A file is ours when its name looks like C(60-underlay-links.yaml) and its first line is
     C(# Written by underlay.cluster, role) with the role's name. Such a file of this role that is no
-    longer planned will be removed. All other files stay as they are, byte for byte.
+    longer planned will be removed. All other files stay as they are, byte for byte, unless
+    O(obsolete) names them.
 options:
   role:
     description:
@@ -60,6 +61,16 @@ options:
         description: The whole text of the file.
         type: str
         required: true
+  obsolete:
+    description:
+      - Names of files in C(/etc/netplan) that somebody else wrote and that must go, as those that
+        an installer left. All roles of a run give the same ones, as none of them counts these
+        files; their removal is staged with the role C(links). One that is not there is no error.
+      - Once they are gone, the commit deletes virtual links that only they defined. NICs that only
+        they configured are left down, without addresses and routes.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Checks and compares in full, and writes nothing outside a temporary folder.
@@ -140,12 +151,13 @@ def main() -> None:
             "role": {"type": "str", "required": True},
             "files": {**_FILES, "required": True},
             "others": {**_FILES, "default": []},
+            "obsolete": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
     given = module.params
     with told_plainly(module):
-        wanted = wish(given["role"], given["files"], given["others"])
+        wanted = wish(given["role"], given["files"], given["others"], given["obsolete"])
         staged = stage(wanted, Places(), Surroundings(), write=not module.check_mode)
         module.exit_json(
             changed=staged.changed,

@@ -134,6 +134,7 @@ class FakeHost:
     applies: int = 0
     manners: list[Manner] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
+    cleared: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     never_up: frozenset[str] = frozenset()
 
@@ -146,6 +147,9 @@ class FakeHost:
     def delete_link(self, name: str) -> None:
         self.deleted.append(name)
         self.kinds.pop(name, None)
+
+    def clear(self, name: str) -> None:
+        self.cleared.append(name)
 
     def apply(self, manner: Manner) -> None:
         self.applies += 1

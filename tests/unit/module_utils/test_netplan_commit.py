@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from ansible_collections.underlay.cluster.plugins.module_utils.netplan_staging i
     stage,
     wish,
 )
+from ansible_collections.underlay.cluster.plugins.module_utils.nics import Nic
 from tests.unit.module_utils.fakes import (
     FakeHost,
     fake_generator,
@@ -43,6 +45,11 @@ File = dict[str, str]
 BOND = "{ethernets: {enp0s3: {}}, bonds: {bond0: {interfaces: [enp0s3], parameters: {mode: MODE}}}}"
 
 
+def nic(name: str) -> Nic:
+    return Nic(name, f"52:54:00:00:00:0{name[-1]}", "virtio_net", None, None, 0, None, None, True,
+               1500, None, None, None)  # fmt: skip
+
+
 class PowerCutError(BaseException):
     """The machine dies here: no clean-up code runs after this point in these tests."""
 
@@ -54,10 +61,11 @@ class Machine:
         self.places = Places(root)
         self.places.live.mkdir(parents=True)
         self.host = FakeHost(self.places)
-        self.tools = Tools(fake_generator, self.host)
+        self.obsolete: list[str] = []
+        self.tools = Tools(fake_generator, self.host, lambda: [nic("enp0s2"), nic("enp0s3")])
 
     def stage(self, role: str, files: list[File], others: list[File] | None = None) -> bool:
-        wanted = wish(role, files, others or [])
+        wanted = wish(role, files, others or [], self.obsolete)
         return stage(wanted, self.places, Surroundings(fake_generator, list), True).changed
 
     def commit(self) -> Done:
@@ -375,3 +383,109 @@ def test_write_leaves_unchanged_files_alone(machine: Machine) -> None:
     write(machine.places, own, {kept.name: own[kept.name]})
     assert kept.stat() == before
     assert not (machine.places.live / "61-underlay-lcm.yaml").exists()
+
+
+class TestObsolete:
+    """S4.1: an operational host keeps no file, link or address of its provisioning."""
+
+    NAME = "90-installer.yaml"
+    TEXT = (
+        "network: {ethernets: {enp0s2: {dhcp4: true}},"
+        " vlans: {boot0: {id: 7, link: enp0s2, dhcp4: true}}}\n"
+    )
+
+    @pytest.fixture
+    def installed(self, machine: Machine) -> Machine:
+        put_foreign(machine.places, f"etc/netplan/{self.NAME}", self.TEXT)
+        machine.host.kinds["boot0"] = "vlan"
+        machine.obsolete = [self.NAME]
+        return machine
+
+    def test_file_and_link_go_and_the_nic_is_cleared_with_the_same_apply(
+        self, installed: Machine
+    ) -> None:
+        done = installed.run([links_file()], [lcm_file()])
+        assert {"name": self.NAME, "action": "delete"} in done.files
+        assert installed.live() == content(links_file(), lcm_file())
+        assert (done.deleted_links, done.cleared_links) == (["boot0"], ("enp0s2",))
+        assert installed.host.applies == 1
+        assert installed.host.cleared == ["enp0s2"]
+        assert installed.run([links_file()], [lcm_file()]) == Done()
+
+    def test_a_nic_that_the_plan_uses_is_not_cleared(self, installed: Machine) -> None:
+        links = links_file("{ethernets: {enp0s2: {mtu: 9000}}}")
+        done = installed.run([links], [lcm_file(link="enp0s2")])
+        assert done.cleared_links == ()
+
+    def test_a_nic_that_others_configure_as_well_is_not_cleared(self, installed: Machine) -> None:
+        put_foreign(
+            installed.places, "etc/systemd/network/50-mine.network", "[Match]\nName=enp0s2\n"
+        )
+        assert installed.run([links_file()], [lcm_file()]).cleared_links == ()
+
+    def test_a_nic_is_known_by_what_the_file_matches(self, machine: Machine) -> None:
+        text = "network: {ethernets: {all: {match: {name: 'enp*'}, dhcp4: true}}}\n"
+        put_foreign(machine.places, f"etc/netplan/{self.NAME}", text)
+        machine.obsolete = [self.NAME]
+        assert machine.run([links_file()], []).cleared_links == ("enp0s2",)
+
+    def test_prediction_names_the_nic_and_writes_nothing(self, installed: Machine) -> None:
+        installed.stage("links", [links_file()])
+        before = tree(installed.places.root)
+        predicted = predict(installed.places, fake_generator, installed.tools.nics)
+        assert (predicted.cleared_links, tree(installed.places.root)) == (("enp0s2",), before)
+
+    def test_it_comes_back_when_the_apply_fails(self, installed: Machine) -> None:
+        installed.host.failures = ["no"]
+        with pytest.raises(HostError, match="put back and applied"):
+            installed.run([links_file()], [lcm_file()])
+        assert installed.live() == {self.NAME: self.TEXT}
+        assert installed.host.cleared == []
+
+    def test_the_host_never_boots_without_any_configuration(
+        self, installed: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: list[set[str]] = []
+        for name in ("write_file", "remove_file"):
+            original = getattr(netplan_commit, name)
+
+            def watched(*args: object, original: Callable[..., None] = original) -> None:
+                original(*args)
+                seen.append(set(installed.live()))
+
+            monkeypatch.setattr(netplan_commit, name, watched)
+        installed.run([links_file()], [lcm_file()])
+        assert all(seen)
+
+    @pytest.mark.parametrize("after_calls", range(4))
+    @pytest.mark.parametrize("step", [*TestCrash.STEPS, "clear"])
+    @pytest.mark.parametrize("planned_before", [False, True])
+    def test_the_run_after_a_power_cut_finishes(
+        self,
+        installed: Machine,
+        monkeypatch: pytest.MonkeyPatch,
+        step: str,
+        after_calls: int,
+        planned_before: bool,
+    ) -> None:
+        wanted = [links_file()], [lcm_file()]
+        if planned_before:
+            installed.obsolete = []
+            installed.run(*wanted)
+            installed.obsolete = [self.NAME]
+        with monkeypatch.context() as patch:
+            if step == "clear":
+                patch.setattr(installed.host, "clear", cut_power)
+            else:
+                die_at(patch, step, after_calls)
+            with contextlib.suppress(PowerCutError):
+                installed.run(*wanted)
+        installed.run(*wanted)
+        assert installed.live() == content(*wanted[0], *wanted[1])
+        assert "boot0" not in installed.host.kinds
+        assert "enp0s2" in installed.host.cleared
+        assert installed.run(*wanted) == Done()
+
+
+def cut_power(_name: str) -> None:
+    raise PowerCutError

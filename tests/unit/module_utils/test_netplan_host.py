@@ -19,6 +19,7 @@ from ansible_collections.underlay.cluster.plugins.module_utils.netplan_host impo
     Manner,
     NetworkdHost,
 )
+from tests.unit.module_utils import netns
 
 GENTLE = Manner(gentle=True)
 
@@ -134,6 +135,45 @@ def test_an_apply_that_hangs_is_an_error(running: Running) -> None:
 
     with pytest.raises(HostError, match="did not end within"):
         NetworkdHost(hang, running.generate, running.root).apply(GENTLE)
+
+
+def test_a_nic_that_nothing_configures_is_left_down_and_bare(running: Running) -> None:
+    running.codes["ip"] = 1  # one that has gone is fine
+    running.host().clear("enp0s2")
+    assert running.commands == [
+        "ip link set dev enp0s2 down",
+        "ip address flush dev enp0s2",
+        "ip -4 route flush dev enp0s2",
+        "ip -6 route flush dev enp0s2",
+    ]
+
+
+@pytest.mark.skipif(netns.why_not() is not None, reason=str(netns.why_not()))
+def test_of_a_cleared_nic_no_address_and_no_route_is_left(running: Running) -> None:
+    """S4.1, on a real link: networkd of some versions leaves them to the kernel."""
+    host = netns.Namespace()
+    try:
+        host.ip(
+            "link add pxe0 type veth peer name other0",
+            "link set other0 up",
+            "link set pxe0 up",
+            "address add 10.25.1.9/24 dev pxe0",
+            "address add fd25::9/64 dev pxe0 nodad",
+            "route add default via 10.25.1.1 dev pxe0",
+            "route add fd26::/64 via fd25::1 dev pxe0",
+        )
+
+        def inside(argv: Sequence[str], timeout: float) -> Completed:
+            return Completed(0, host.run(*argv))
+
+        NetworkdHost(inside, running.generate, running.root).clear("pxe0")
+        assert "DOWN" in host.run("ip", "-br", "link", "show", "dev", "pxe0").split()
+        for family in ("-4", "-6"):
+            seen = host.run("ip", family, "route", "show", "table", "all", "dev", "pxe0")
+            assert seen.strip() == ""
+            assert host.run("ip", family, "address", "show", "dev", "pxe0").strip() == ""
+    finally:
+        host.close()
 
 
 def generated(text: str = "", part: str = "network", **others: str) -> Generated:

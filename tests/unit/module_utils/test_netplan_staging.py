@@ -12,6 +12,7 @@ from ansible_collections.underlay.cluster.plugins.module_utils.netplan_files imp
     OwnFile,
     Places,
     applied_as_json,
+    read_obsolete,
     role_of,
 )
 from ansible_collections.underlay.cluster.plugins.module_utils.netplan_staging import (
@@ -55,8 +56,9 @@ def staging(
     files: list[File],
     others: list[File] | None = None,
     write: bool = True,
+    obsolete: tuple[str, ...] = (),
 ) -> Staged:
-    return stage(wish(role, files, others or []), places, HOST, write)
+    return stage(wish(role, files, others or [], obsolete), places, HOST, write)
 
 
 def make_live(places: Places, *files: File, applied: bool = True) -> None:
@@ -312,3 +314,75 @@ class TestConflicts:
     def test_networkds_defaults_that_come_last_are_no_conflict(self, places: Places) -> None:
         put_foreign(places, "usr/lib/systemd/network/80-wired.network", "[Match]\nName=en*\n")
         assert staging(places, "links", [links_file()]).changed
+
+
+class TestObsolete:
+    """S4.1: what an installed system has of its provisioning goes as the plan's files come."""
+
+    NAME = "50-installer.yaml"
+
+    @pytest.fixture
+    def installed(self, places: Places) -> Places:
+        put_foreign(places, f"etc/netplan/{self.NAME}", PROVISIONING)
+        return places
+
+    def test_its_removal_is_staged_and_shown_with_the_links(self, installed: Places) -> None:
+        result = staging(installed, "links", [links_file()], obsolete=(self.NAME,))
+        assert [(change.name, change.action) for change in result.changes] == [
+            (self.NAME, "delete"),
+            ("60-underlay-links.yaml", "create"),
+        ]
+        assert as_diff(result.changes)[0]["before"] == PROVISIONING
+        assert as_diff(result.changes)[0]["after"] == ""
+        assert read_obsolete(installed) == {"links": [self.NAME]}
+        assert (installed.live / self.NAME).read_text() == PROVISIONING
+
+    def test_it_is_a_change_where_all_else_is_as_planned(self, installed: Places) -> None:
+        make_live(installed, links_file())
+        assert staging(installed, "links", [links_file()], obsolete=(self.NAME,)).changed
+
+    def test_other_roles_neither_count_nor_show_it(self, installed: Places) -> None:
+        make_live(installed, links_file(), lcm_file(link="enp0s2"))
+        both = [links_file("{ethernets: {enp0s2: {mtu: 9000}}}")], [lcm_file(link="enp0s2")]
+        with pytest.raises(HostError, match=self.NAME):
+            staging(installed, "links", *both)
+        for write in (False, True):
+            result = staging(installed, "lcm", both[1], both[0], write, obsolete=(self.NAME,))
+            assert not result.changed
+
+    def test_check_mode_gives_the_same_answer_and_writes_nothing(self, installed: Places) -> None:
+        before = tree(installed.root)
+        wanted = "links", [links_file()], None
+        predicted = staging(installed, *wanted, write=False, obsolete=(self.NAME,))
+        assert tree(installed.root) == before
+        assert predicted == staging(installed, *wanted, obsolete=(self.NAME,))
+
+    def test_one_that_is_not_there_is_no_change(self, places: Places) -> None:
+        make_live(places, links_file())
+        before = tree(places.root)
+        assert not staging(places, "links", [links_file()], obsolete=(self.NAME,)).changed
+        assert tree(places.root) == before
+
+    def test_a_removal_that_is_no_longer_wanted_is_taken_back(self, installed: Places) -> None:
+        make_live(installed, links_file())
+        staging(installed, "links", [links_file()], obsolete=(self.NAME,))
+        staging(installed, "lcm", [], [links_file()])
+        assert read_obsolete(installed) == {}
+
+    def test_another_role_of_the_run_keeps_what_is_staged(self, installed: Places) -> None:
+        staging(installed, "links", [links_file()], [lcm_file()], obsolete=(self.NAME,))
+        staging(installed, "lcm", [lcm_file()], [links_file()], obsolete=(self.NAME,))
+        assert read_obsolete(installed) == {"links": [self.NAME]}
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("../passwd.yaml", "the name alone"),
+            ("/etc/netplan/50-installer.yaml", "the name alone"),
+            ("50-installer.yaml.old", "the name alone"),
+            ("60-underlay-links.yaml", "our own files"),
+        ],
+    )
+    def test_what_is_no_name_of_somebody_elses_file_is_refused(self, name: str, words: str) -> None:
+        with pytest.raises(HostError, match=words):
+            wish("links", [], [], [name])

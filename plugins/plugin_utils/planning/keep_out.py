@@ -1,11 +1,12 @@
 # Copyright: Contributors to the Underlay project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeping the cluster out of the out-of-band networks (MOSK, S4.15): by routes and by firewall.
+"""Keeping hosts out of networks that are not for them: by routes, and from the boards by firewall.
 
-A default route leads everywhere, so that not being attached is not enough. The route answers at
-once ("unreachable"), for the host and for what it forwards; the firewall holds while a route is
-missing, as in the moment before the links are up.
+Out-of-band networks must not be reached from the cluster (MOSK, S4.15), and storage replication is
+between storage hosts alone (S4.14). A default route leads everywhere, so that not being attached is
+not enough. The route answers at once ("unreachable"), for the host and for what it forwards; the
+firewall holds while a route is missing, as in the moment before the links are up.
 """
 
 from __future__ import annotations
@@ -33,8 +34,16 @@ def wardens(model: Model) -> frozenset[str]:
     return Roles(model).hosts_of_all(pxe.servers) if pxe else frozenset()
 
 
+def is_closed(network: Network, keeps_out: bool) -> bool:
+    """Say whether a network is closed to a host that is not attached to it.
+
+    keeps_out: whether the host must not reach boards, as all but provisioning hosts
+    """
+    return network.kind == "storage_replication" or (network.kind == "oob" and keeps_out)
+
+
 def unreachable_routes(network: Network) -> list[dict[str, str]]:
-    """Return an out-of-band network's routes as netplan writes them (netplan-yaml(5), type)."""
+    """Return a closed network's routes as netplan writes them (netplan-yaml(5), type)."""
     return [{"to": str(segment.cidr), "type": "unreachable"} for segment in network.segments]
 
 

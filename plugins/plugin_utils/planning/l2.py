@@ -22,6 +22,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.devices 
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.host import HostView
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.keep_out import (
+    is_closed,
     unreachable_routes,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.routes import (
@@ -107,8 +108,9 @@ class LinkBuilder:
         for item, network, link in attached:
             if link is not None:
                 self._network(item, network, link)
-        self._keep_out()
         self._way_out(self._template["netplan"])
+        # Last, so that what a template replaces of a link's lists are those of its own networks.
+        self._keep_out()
         if self._links.netplan == Part("", "", None).netplan:
             # A host without planned links has no file for them.
             self._built.parts.remove(self._links)
@@ -266,17 +268,16 @@ class LinkBuilder:
         return settings
 
     def _keep_out(self) -> None:
-        """Make the out-of-band networks unreachable, on the link that leads furthest: LCM's."""
+        """Make networks that are not for this host unreachable, on the link that leads furthest."""
         carried = [(network.kind != "lcm", name) for name, network in self._networks.items()]
         links = [
             self._built.links[name] for _other, name in sorted(carried) if name in self._built.links
         ]
-        for network in self._networks.values():
-            if network.kind != "oob" or not self._view.keeps_out or not links:
+        for network in self._networks.values() if links else ():
+            if network.name in self._segments or not is_closed(network, self._view.keeps_out):
                 continue
-            part = Part(
-                f"{FILE_NUMBERS['oob']}-underlay-{network.name}.yaml", network.role, network.name
-            )
+            number = FILE_NUMBERS[network.kind]
+            part = Part(f"{number}-underlay-{network.name}.yaml", network.role, network.name)
             section = next(
                 section
                 for each in self._built.parts

@@ -25,8 +25,8 @@ def file(intent: Intent, name: str, host: str = "w1") -> dict[str, Any]:
 
 
 def device(intent: Intent, name: str, host: str = "w1") -> dict[str, Any]:
-    """A device's settings from the one file that defines it."""
-    (found,) = [
+    """A device's settings from the file that defines it; files of closed networks come after it."""
+    found, *_closed = [
         settings
         for netplan in files(intent, host).values()
         for section, devices in netplan.items()

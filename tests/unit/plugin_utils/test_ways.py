@@ -70,7 +70,9 @@ class TestLcmNetworks:
         routes = device(intent, "cp1", "bond0.101")["routes"]
         assert {"to": "10.31.2.0/24", "via": "10.21.1.1"} in routes
         assert {"to": "10.21.2.0/24", "via": "10.21.1.1"} in routes
-        back = {route["to"] for route in device(intent, "w2", "bond0.112")["routes"]}
+        back = {
+            route["to"] for route in device(intent, "w2", "bond0.112")["routes"] if "via" in route
+        }
         assert back == {"10.21.1.0/24", "10.21.2.0/24"}
 
     def test_other_kinds_are_not_joined(self) -> None:
@@ -167,3 +169,18 @@ class TestOutOfBand:
         assert names == ["67-underlay-oob.yaml"]
         planned = [route for route in part["expect"]["routes"] if route["network"] == "lcm"]
         assert planned, "the routes of the link's own file are still expected"
+
+
+class TestStorageReplication:
+    def test_is_unreachable_from_hosts_that_are_not_attached(self) -> None:
+        """S4.14: it is between storage hosts alone, and a default route leads everywhere"""
+        routes = device(good_intent(), "w1", "bond0.101")["routes"]
+        for rack in (1, 2):
+            assert {"to": f"10.24.{rack}.0/24", "type": "unreachable"} in routes
+
+    def test_storage_hosts_reach_its_other_segments(self) -> None:
+        """S4.14"""
+        lcm = device(good_intent(), "st1", "bond0.102")["routes"]
+        assert not [route for route in lcm if "type" in route]
+        own = device(good_intent(), "st1", "bond0.402")["routes"]
+        assert own == [{"to": "10.24.1.0/24", "via": "10.24.2.1"}]

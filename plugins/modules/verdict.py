@@ -21,7 +21,10 @@ description:
     stored last.
   - A host of the play that was unreachable, or whose probe failed, is C(not measured), and that is
     as bad as C(failed). Planned hosts outside of the play, as with C(--limit), are C(not asked);
-    they count neither way. If no host was asked at all, the verdict is C(failed).
+    they count neither way, nor do hosts that the plan has as C(provisioning). If no host was asked
+    at all, the verdict is C(failed).
+  - A virtual address that moves by ARP must be held by exactly one of the hosts that may hold it.
+    That nobody holds it is told only if all of them were measured.
 options:
   store:
     description:
@@ -80,9 +83,10 @@ counts:
   type: dict
   contains:
     hosts:
-      description: Hosts by C(ok), C(degraded), C(failed), C(not_measured) and C(not_asked).
+      description:
+        - Hosts by C(ok), C(degraded), C(failed), C(not_measured), C(not_asked) and C(provisioning).
       type: dict
-      sample: {ok: 3, degraded: 1, failed: 0, not_measured: 0, not_asked: 0}
+      sample: {ok: 3, degraded: 1, failed: 0, not_measured: 0, not_asked: 0, provisioning: 0}
     findings:
       description: Findings by C(failed) and C(degraded).
       type: dict

@@ -41,12 +41,16 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one host came to. reason: why it was not measured; then there is nothing else."""
+    """What one host came to. reason: why it was not measured; then there is nothing else.
+
+    vips: names of the virtual addresses that it holds; None if it was not asked for them
+    """
 
     counts: tuple[Count, ...] = ()
     findings: tuple[Finding, ...] = ()
     seconds: float | None = None
     reason: str = ""
+    vips: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ def read_answer(host: str, result: object) -> Answer:
             counts=tuple(_count(item) for item in _list(result, "measured")),
             findings=tuple(_finding(host, item) for item in _list(result, "findings")),
             seconds=_number(result.get("seconds")),
+            vips=tuple(map(str, _list(result, "vips"))) if "vips" in result else None,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         return Answer(reason=f"the probe's result cannot be read: {type(error).__name__}: {error}")

@@ -38,7 +38,14 @@ def document(verdict: Verdict, at: str) -> dict[str, Any]:
 
 def counts(verdict: Verdict) -> dict[str, dict[str, int]]:
     """Return how many hosts and findings there are of each state."""
-    states = (State.OK, State.DEGRADED, State.FAILED, State.NOT_MEASURED, State.NOT_ASKED)
+    states = (
+        State.OK,
+        State.DEGRADED,
+        State.FAILED,
+        State.NOT_MEASURED,
+        State.NOT_ASKED,
+        State.PROVISIONING,
+    )
     return {
         "hosts": {_key(state): verdict.hosts.get(state, 0) for state in states},
         "findings": {

@@ -164,7 +164,7 @@ def _hosts(verdict: Verdict) -> Markup:
     if trouble:
         caption = f"{len(trouble)} {plural('host', len(trouble))} in trouble, the worst first"
         parts.append(_matrix(trouble, verdict.columns, caption))
-    for state in (State.OK, State.NOT_ASKED):
+    for state in (State.OK, State.NOT_ASKED, State.PROVISIONING):
         others = [row for row in rows if row.state is state]
         if others:
             caption = f"{len(others)} {plural('host', len(others))} {state}"

@@ -33,6 +33,7 @@ LETTERS = {
     State.FAILED: "F",
     State.NOT_MEASURED: "?",
     State.NOT_ASKED: ".",
+    State.PROVISIONING: "P",
     State.ABSENT: "-",
 }
 # With more hosts than this, boxes no longer fit on a screen.
@@ -106,7 +107,13 @@ def _figure(
 
 
 def _used(column: str, rows: Sequence[Row]) -> bool:
-    return any(row.state_on(column) is not State.ABSENT for row in rows)
+    return any(_drawn(row, column) is not State.ABSENT for row in rows)
+
+
+def _drawn(row: Row, column: str) -> State:
+    """Return the state to show. That a host is not where it must not be is not worth a mark."""
+    state = row.state_on(column)
+    return state if state.trouble or column not in row.kept_off else State.ABSENT
 
 
 def _scale(rows: Sequence[Row], rails: Sequence[str], narrow: bool) -> _Scale:
@@ -144,12 +151,12 @@ def _box(rows: Sequence[Row], rails: Sequence[str], scale: _Scale) -> Iterator[M
     for place, row in enumerate(rows):
         x = scale.left + scale.column * (place + 0.5)
         heights = {rail: _height(number, scale) for number, rail in enumerate(rails)}
-        on = [rail for rail in rails if row.state_on(rail) is not State.ABSENT]
+        on = [rail for rail in rails if _drawn(row, rail) is not State.ABSENT]
         top = scale.rail * len(rails) + 10
         if on:
             yield _stroke("drop", (x, heights[on[0]]), (x, top))
         for rail in on:
-            state = row.state_on(rail)
+            state = _drawn(row, rail)
             mark = tag("circle", cx=f"{x:.0f}", cy=f"{heights[rail]:.0f}", r=10)
             yield _marked(state, mark, x, heights[rail] + 4, LETTERS[state], f"{row.name} {rail}")
         half = scale.column / 2 - 5
@@ -164,7 +171,7 @@ def _narrow_column(rows: Sequence[Row], rails: Sequence[str], scale: _Scale) -> 
     for place, row in enumerate(rows):
         x = scale.left + scale.column * (place + 0.5)
         for number, rail in enumerate(rails):
-            state, y = row.state_on(rail), _height(number, scale)
+            state, y = _drawn(row, rail), _height(number, scale)
             if state is State.OK:
                 dots.append(f"M{x - 3:.0f} {y - 3:.0f}h6v6h-6z")
             elif state is not State.ABSENT:

@@ -16,6 +16,7 @@ class State(StrEnum):
     """
 
     ABSENT = "-"  # the host is not on the network
+    PROVISIONING = "provisioning"  # not configured yet, so there is nothing to measure
     NOT_ASKED = "not asked"  # outside of --limit, or no longer in the inventory
     OK = "ok"
     DEGRADED = "degraded"  # works, but not as planned: one cut link of a bond

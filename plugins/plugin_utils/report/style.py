@@ -18,6 +18,7 @@ CLASSES = {
     State.FAILED: "failed",
     State.NOT_MEASURED: "unknown",
     State.NOT_ASKED: "unasked",
+    State.PROVISIONING: "unasked",
     State.ABSENT: "absent",
 }
 

@@ -33,6 +33,7 @@ _WORDS = {
     State.FAILED: "FAILED",
     State.NOT_MEASURED: "?",
     State.NOT_ASKED: ".",
+    State.PROVISIONING: "provisioning",
     State.ABSENT: "-",
 }
 _LEGEND = {
@@ -162,7 +163,7 @@ def _legend(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[Line]:
 
 
 def _others(verdict: Verdict) -> Iterator[Line]:
-    for state in (State.OK, State.NOT_ASKED):
+    for state in (State.OK, State.NOT_ASKED, State.PROVISIONING):
         number = verdict.hosts.get(state, 0)
         if number:
             yield Line(f"{number} {plural('host', number)} {state}, not shown")

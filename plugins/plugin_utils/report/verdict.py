@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,8 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.report.answers im
     Finding,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.report.state import State, worst
+from ansible_collections.underlay.cluster.plugins.plugin_utils.report.vips import with_vips
+from ansible_collections.underlay.cluster.plugins.plugin_utils.services_model import PROVISIONING
 
 # The column of what belongs to no single network: NICs, bonds, leftovers. No network can have a
 # name with a space.
@@ -41,6 +43,7 @@ class Row:
     """A host. cells: network or LINKS -> cell; what is not there is ABSENT.
 
     vlans: network -> VLAN ids; reason: why the host was not measured
+    kept_off: networks that the host must have no part in, and was measured to have none
     """
 
     name: str
@@ -50,6 +53,7 @@ class Row:
     vlans: Mapping[str, Sequence[int]]
     reason: str
     seconds: float | None
+    kept_off: Set[str] = frozenset()
 
     def state_on(self, column: str) -> State:
         """Return the host's state on a network, or on LINKS."""
@@ -128,8 +132,12 @@ def judge(
     """Judge the fleet.
 
     fleet, parts: the plan's two sorts of parts; answered: host -> answer, of the hosts that were
-    asked. A planned host without one is NOT_ASKED. If nobody was asked, nothing is proven: FAILED.
+    asked. A planned host without one is NOT_ASKED, one that is provisioned is PROVISIONING whatever
+    it answered. If nobody else was asked, nothing is proven: FAILED.
     """
+    waiting = {name for name, part in parts.items() if part.get("state") == PROVISIONING}
+    answered = {name: answer for name, answer in answered.items() if name not in waiting}
+    answered = with_vips(fleet.get("vips", ()), waiting, answered)
     rows = [_row(name, parts.get(name), answered.get(name)) for name in {*parts, *answered}]
     rows.sort(key=lambda row: (natural_key(row.name), row.name))
     order = [network["name"] for network in fleet["networks"]]
@@ -153,8 +161,8 @@ def judge(
 
 
 def _overall(hosts: Mapping[State, int]) -> State:
-    asked = [state for state, number in hosts.items() if number and state is not State.NOT_ASKED]
-    state = worst(asked)
+    apart = (State.NOT_ASKED, State.PROVISIONING)
+    state = worst(state for state, number in hosts.items() if number and state not in apart)
     return State.FAILED if state in (State.NOT_MEASURED, State.ABSENT) else state
 
 
@@ -171,12 +179,15 @@ def _row(name: str, part: Mapping[str, Any] | None, answer: Answer | None) -> Ro
         vlans=_vlans(part) if part else {},
         reason=reason,
         seconds=answer.seconds if answer else None,
+        kept_off=frozenset(_kept_off(part)) if part else frozenset(),
     )
 
 
 def _cells(part: Mapping[str, Any] | None, answer: Answer | None) -> dict[str, Cell]:
     if part is None:
         return {LINKS: Cell(State.NOT_MEASURED)}
+    if part.get("state") == PROVISIONING:
+        return {LINKS: Cell(State.PROVISIONING)}
     networks = _networks(part)
     if answer is None:
         return dict.fromkeys([LINKS, *networks], Cell(State.NOT_ASKED))
@@ -225,7 +236,12 @@ def _column(network: str | None, networks: Iterable[str]) -> str:
 def _networks(part: Mapping[str, Any]) -> list[str]:
     links = part["expect"].get("links", ())
     names = [item["network"] for item in (*part["addresses"], *links) if item["network"]]
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys([*names, *_kept_off(part)]))
+
+
+def _kept_off(part: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the networks that are measured from a host because it must not be there."""
+    return (item["network"] for item in part["expect"].get("forbidden", ()))
 
 
 def _vlans(part: Mapping[str, Any]) -> dict[str, list[int]]:

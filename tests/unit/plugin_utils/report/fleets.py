@@ -16,7 +16,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.report.verdict im
 
 PLAN = "9aaa1a69f26694b5b281837becdbbaabc3082d010ce4d17b0b6ad05b3a754c8d"
 VLANS = {"lcm": 101, "workload": 201, "storage": 301}
-FLEET = {"networks": [{"name": name} for name in VLANS]}
+FLEET = {"networks": [{"name": name} for name in ("pxe", *VLANS, "oob")]}
 
 
 def part(name: str, networks: Iterable[str] = ("lcm", "storage"), rack: str = "r1") -> Any:
@@ -50,8 +50,24 @@ def finding(network: str | None = "lcm", severity: str = "failed", **more: str) 
     return {"network": network, "severity": severity, **told, **more}
 
 
+def kept_off(name: str, *networks: str, **more: Any) -> dict[str, Any]:
+    """A host's part of the plan that must have nothing to do with these networks."""
+    made: dict[str, Any] = part(name, **more)
+    made["expect"]["forbidden"] = [
+        {"network": network, "kind": network, "cidr": "10.25.1.0/24"} for network in networks
+    ]
+    return made
+
+
+def provisioning(name: str) -> dict[str, Any]:
+    """The part of a host that has no system yet."""
+    return {**part(name), "state": "provisioning"}
+
+
 def result(
-    *findings: dict[str, Any], networks: Iterable[str | None] = (None, "lcm", "storage")
+    *findings: dict[str, Any],
+    networks: Iterable[str | None] = (None, "lcm", "storage"),
+    vips: Iterable[str] = (),
 ) -> dict[str, Any]:
     """A probe's registered result: these findings, and all other checks went well."""
     severities = {
@@ -62,6 +78,7 @@ def result(
         "changed": False,
         "seconds": 1.8,
         "findings": list(findings),
+        "vips": list(vips),
         "measured": [
             {
                 "network": network,
@@ -75,12 +92,12 @@ def result(
     }
 
 
-def verdict(planned: Mapping[str, Any], **results: object) -> Verdict:
+def verdict(planned: Mapping[str, Any], *vips: dict[str, Any], **results: object) -> Verdict:
     """The verdict of hosts that returned these results; `None` is a host that was not asked."""
     answered: dict[str, Answer] = {
         host: read_answer(host, value) for host, value in results.items() if value is not None
     }
-    return judge(PLAN, FLEET, planned, answered)
+    return judge(PLAN, {**FLEET, "vips": vips}, planned, answered)
 
 
 def fine(count: int, troubled: Mapping[str, object] | None = None) -> Verdict:

@@ -26,7 +26,14 @@ def test_it_names_its_format_its_plan_its_time_and_the_verdict() -> None:
 def test_every_count_is_there_also_those_that_are_nought() -> None:
     made = document(verdict(parts("w1", "w2"), w1=result(finding()), w2=GONE), AT)
     assert made["counts"] == {
-        "hosts": {"ok": 0, "degraded": 0, "failed": 1, "not_measured": 1, "not_asked": 0},
+        "hosts": {
+            "ok": 0,
+            "degraded": 0,
+            "failed": 1,
+            "not_measured": 1,
+            "not_asked": 0,
+            "provisioning": 0,
+        },
         "findings": {"failed": 2, "degraded": 0},
     }
 

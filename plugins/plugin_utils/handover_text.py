@@ -16,7 +16,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.handover
     handover,
 )
 
-_MADE = "# Made from the plan by underlay.cluster; every plan makes it anew.\n"
+_MADE = "Made from the plan by underlay.cluster; every plan makes it anew."
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -38,7 +38,8 @@ def _file_name(name: str) -> str:
 
 def _text(file: HandoverFile) -> Iterator[str]:
     if file.about:
-        yield f"# {file.about}.\n{_MADE}"
+        mark = "!" if file.style == "frr" else "#"
+        yield f"{mark} {file.about}.\n{mark} {_MADE}\n"
     yield from _STYLES[file.style](file.content)
 
 
@@ -59,4 +60,13 @@ def _ini(sections: Any) -> Iterator[str]:
             yield f"{key} = {value}\n"
 
 
-_STYLES: Mapping[str, Callable[[Any], Iterator[str]]] = {"json": _json, "yaml": _yaml, "ini": _ini}
+def _frr(content: Any) -> Iterator[str]:
+    yield content
+
+
+_STYLES: Mapping[str, Callable[[Any], Iterator[str]]] = {
+    "json": _json,
+    "yaml": _yaml,
+    "ini": _ini,
+    "frr": _frr,
+}

@@ -26,6 +26,7 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.services
     host_and_port,
     kubelet_node_ip,
 )
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.vips import ANNOUNCED
 
 Plan = Mapping[str, Any]
 Hosts = Mapping[str, Mapping[str, Any]]
@@ -39,7 +40,8 @@ class HandoverFile:
     """One file.
 
     path: folders and name below the hand-over's folder; style: how content is written: json, yaml
-    (a list of documents) or ini (section -> key -> value); about: what it is, in one line
+    (a list of documents), ini (section -> key -> value) or frr (text); about: what it is, in one
+    line
     """
 
     path: tuple[str, ...]
@@ -83,6 +85,19 @@ def _of_cluster(cluster: str, fleet: Plan, hosts: Hosts) -> Iterator[HandoverFil
         about = f"Ceph's addresses on {name}, for ceph.conf on this host"
         content = ceph_host_conf(hosts[name]["services"])
         yield HandoverFile(("ceph", f"{name}.conf"), "ini", content, about)
+    for name, part in hosts.items():
+        text = _announcing(part)
+        if text:
+            about = f"The BGP of {name} as its own daemon has it, for those who run FRR themselves"
+            yield HandoverFile(("frr", f"{name}.conf"), "frr", text, about)
+
+
+def _announcing(part: Mapping[str, Any]) -> str:
+    """Return what the host's BGP daemon reads; empty on a host that announces nothing."""
+    for daemon in part.get("daemons", {}).get("lcm", ()):
+        for file in daemon.get("files", ()) if daemon["name"] == ANNOUNCED else ():
+            return str(file["content"])
+    return ""
 
 
 _FLEET_FILES: tuple[tuple[str, str, Callable[[Plan, Hosts], Any], str], ...] = (

@@ -16,6 +16,7 @@ import yaml
 from ansible_collections.underlay.cluster.plugins.plugin_utils.handover_text import (
     handover_texts,
 )
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.vips import ANNOUNCED
 from ansible_collections.underlay.cluster.plugins.plugin_utils.store import FolderStore
 from tests.unit.plugin_utils.mutations import Intent, good_intent
 from tests.unit.plugin_utils.planning import plan
@@ -230,6 +231,22 @@ def test_kubeadm_learns_the_endpoint() -> None:
     (found,) = documents(texts(good_intent())["kubeadm.yaml"])
     assert found["kind"] == "ClusterConfiguration"
     assert found["controlPlaneEndpoint"] == "10.21.1.10:6443"
+
+
+class TestBgp:
+    """S4.6-7: who announces a VIP by routing."""
+
+    def test_is_what_the_hosts_own_daemon_reads(self) -> None:
+        planned = plan(good_intent())
+        speaker = {"name": ANNOUNCED, "files": [{"name": "bgpd.conf", "content": "router bgp 1\n"}]}
+        for name, part in planned.hosts.items():
+            announcing = speaker if name == "cp1" else {"name": ANNOUNCED, "state": "absent"}
+            part["daemons"] = {"lcm": [{"name": "other", "files": []}, announcing]}
+        found = handover_texts(planned.fleet, planned.hosts)
+        assert [name for name in found if name.startswith("frr/")] == ["frr/cp1.conf"]
+        *header, last = found["frr/cp1.conf"].splitlines()
+        assert last == "router bgp 1"
+        assert all(line.startswith("! ") for line in header)
 
 
 class TestSeveralClusters:

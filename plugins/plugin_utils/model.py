@@ -239,7 +239,9 @@ class Reader:
             kind=item["kind"],
             api_endpoint=item["api_endpoint"],
             default_route=item["default_route"],
-            routing_table=item["routing_table"] or _ROUTING_TABLES.get(item["kind"]),
+            routing_table=_ROUTING_TABLES.get(item["kind"])
+            if item["routing_table"] is None
+            else item["routing_table"],
             segments=tuple(segment for segment in segments if segment),
             path=path,
         )

@@ -17,8 +17,8 @@ KINDS = (
     "external",
     "storage_access",
     "storage_replication",
-    "lcm",
     "workload",
+    "storage_access",
 )
 NICS = [
     {"name": "eno1", "driver": "igb"},
@@ -44,11 +44,16 @@ def _network(index: int) -> dict[str, Any]:
         for rack in range(RACKS)
     ]
     kind = KINDS[index]
-    default_route = kind == "external"
+    if kind == "external":
+        for rack, segment in enumerate(segments):
+            base = f"10.{20 + index}"
+            segment["ranges"] = [f"{base}.{rack * 16}.10-{base}.{rack * 16 + 13}.255"]
+            segment["service_ranges"] = [f"{base}.{rack * 16 + 14}.0/24"]
     return {
         "name": f"n{index}",
         "kind": kind,
-        "default_route": default_route,
+        "api_endpoint": kind == "lcm",
+        "default_route": kind == "external",
         "segments": segments,
     }
 

@@ -145,7 +145,9 @@ def test_sixteen_planners_at_once_on_one_store_lose_nothing_and_repeat_nothing(
     running = []
     for name in names:
         good = good_intent()
-        alone = Intent(fleet=good.fleet, hosts={name: good.hosts["w1"]})
+        alone = Intent(
+            fleet=good.fleet, hosts={name: good.hosts["w1"]}, groups={"control_plane": [name]}
+        )
         inventory = write_inventory(alone, tmp_path / name)
         running.append(start("plan.yml", inventory, "-e", f"underlay_store={store}"))
     runs = [finish(process) for process in running]

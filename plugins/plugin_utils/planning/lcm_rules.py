@@ -132,7 +132,8 @@ def lost_routes(
             if known or route.to in DEFAULT.values() or _covered(route.to, segment, found):
                 continue
             wrong = f"leaves the host without a route to {route.to} by {route.via}"
-            right = f"Add to routes('{segment.network}'): a list replaces what was there"
+            macro = f"routes('{segment.network}'{', 6' if segment.version == 6 else ''})"
+            right = f"Add to {macro}: a list replaces what was there"
             yield named(Problem("underlay_l2_template.netplan", None, wrong, right, host), "S4.4")
 
 

@@ -245,6 +245,11 @@ class Applied:
     files: Mapping[str, tuple[str, str]]
     links: Mapping[str, VirtualLink]
 
+    @property
+    def roles(self) -> set[str]:
+        """Whose files they were."""
+        return {owner for owner, _sha in self.files.values()}
+
     def of_role(self, role: str) -> dict[str, str]:
         """The fingerprints of one role's files."""
         return {name: sha for name, (owner, sha) in self.files.items() if owner == role}

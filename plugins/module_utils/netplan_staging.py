@@ -50,10 +50,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Staged:
-    """What staging found: the changes, and whether live files still wait to be applied."""
+    """What staging found: the changes, and whether live files still wait to be applied.
+
+    ``pending``: the other roles that have something to stage on this host.
+    """
 
     changes: tuple[Change, ...]
     unapplied: bool
+    pending: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -123,7 +127,9 @@ def stage(wanted: Wish, places: Places, host: Surroundings, write: bool) -> Stag
     :raises HostError: netplan refuses the plan, or it is in conflict with foreign files.
     """
     live = read_live(places).without(wanted.obsolete)
-    result = Staged(_changes(wanted, live), _is_unapplied(wanted, places))
+    result = Staged(
+        _changes(wanted, live), _is_unapplied(wanted, places), _pending(wanted, live, places)
+    )
     if result.changed:
         _refuse_taken_names(wanted, live)
         _validate(wanted, live, places, host)
@@ -178,6 +184,23 @@ def _is_unapplied(wanted: Wish, places: Places) -> bool:
     """
     wished = {name: file.sha256 for name, file in wanted.files.items()}
     return read_applied(places).of_role(wanted.role) != wished or places.journal.exists()
+
+
+def _pending(wanted: Wish, live: Live, places: Places) -> tuple[str, ...]:
+    """The roles whose own staging would find something to do, or something to take back."""
+    staged = read_staged(places)
+    files = wanted.everything
+    roles = {file.role for file in (*files, *live.own.values())}
+    roles |= {*staged, *read_applied(places).roles}
+    found = []
+    for role in sorted(roles - {wanted.role}):
+        mine = {file.name: file for file in files if file.role == role}
+        rest = {file.name: file for file in files if file.role != role}
+        wish_of_role = Wish(role, mine, rest, wanted.obsolete)
+        waiting = _changes(wish_of_role, live) or _is_unapplied(wish_of_role, places)
+        if waiting or role in staged:
+            found.append(role)
+    return tuple(found)
 
 
 def _refuse_taken_names(wanted: Wish, live: Live) -> None:

@@ -116,6 +116,14 @@ unapplied:
   returned: success
   type: bool
   sample: false
+pending:
+  description:
+    - The roles, of O(others) and of what is on the host, that have something to stage too. Where the
+      role C(links) comes first, the others need no run of their own if they are not in it.
+  returned: success
+  type: list
+  elements: str
+  sample: [lcm, storage]
 problems:
   description: Single findings, when there are several.
   returned: failure
@@ -163,6 +171,7 @@ def main() -> None:
             changed=staged.changed,
             files=[{"name": change.name, "action": change.action} for change in staged.changes],
             unapplied=staged.unapplied,
+            pending=list(staged.pending),
             diff=as_diff(staged.changes),
         )
 

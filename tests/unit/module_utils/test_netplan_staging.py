@@ -158,6 +158,53 @@ class TestChanges:
         assert staging(places, "lcm", [], [links_file(), moved]).changes == ()
 
 
+class TestPendingRoles:
+    """Whoever stages first tells which other roles need a run of their own."""
+
+    def test_a_role_whose_files_are_as_planned_is_not_among_them(self, places: Places) -> None:
+        make_live(places, links_file(), lcm_file())
+        assert staging(places, "links", [links_file()], [lcm_file()]).pending == ()
+
+    def test_a_new_file_is_something_to_stage(self, places: Places) -> None:
+        make_live(places, links_file())
+        assert staging(places, "links", [links_file()], [lcm_file()]).pending == ("lcm",)
+
+    def test_so_is_a_file_that_is_no_longer_planned(self, places: Places) -> None:
+        make_live(places, links_file(), lcm_file())
+        assert staging(places, "links", [links_file()]).pending == ("lcm",)
+
+    def test_so_is_a_file_that_no_run_has_applied(self, places: Places) -> None:
+        make_live(places, links_file(), lcm_file(), applied=False)
+        assert staging(places, "links", [links_file()], [lcm_file()]).pending == ("lcm",)
+
+    def test_so_is_what_a_dead_run_has_staged(self, places: Places) -> None:
+        """Were it left there, the commit would bring what nobody plans any more."""
+        make_live(places, links_file(), lcm_file())
+        staging(
+            places,
+            "workload",
+            [
+                lcm_file()
+                | {
+                    "name": "62-underlay-w.yaml",
+                    "content": (
+                        "# Written by underlay.cluster, role: workload. Changes here are overwritten.\n"
+                        "network: {version: 2}\n"
+                    ),
+                }
+            ],
+            [links_file(), lcm_file()],
+        )
+        assert staging(places, "links", [links_file()], [lcm_file()], write=False).pending == (
+            "workload",
+        )
+
+    def test_check_mode_tells_the_same(self, places: Places) -> None:
+        make_live(places, links_file())
+        preview = staging(places, "links", [links_file()], [lcm_file()], write=False)
+        assert preview == staging(places, "links", [links_file()], [lcm_file()])
+
+
 class TestModesAndCheckMode:
     def test_staged_files_are_for_root_alone(self, places: Places) -> None:
         staging(places, "links", [links_file()])

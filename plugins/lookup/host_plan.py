@@ -43,6 +43,9 @@ _list:
   description:
     - One dictionary for each host. C(name), C(rack), C(nics), C(addresses), C(files) and C(expect)
       are the plan's; C(probes) are the answers that the host should get on its networks.
+    - C(daemons) are those that the roles C(lcm) and C(pxe) run, each as the module
+      M(underlay.cluster.daemons) takes them; C(obsolete), the netplan files of others that the
+      host must not have.
     - C(firewall) has C(enabled), and if that is true C(zones), C(ipsets) and C(policies) as the
       module M(underlay.cluster.firewalld) takes them, and C(reach), who may reach what.
   type: list

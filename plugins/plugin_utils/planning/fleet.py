@@ -67,6 +67,12 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.nics imp
     select,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.probes import mesh
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.pxe import (
+    pxe_claims,
+    pxe_fleet,
+    serve_pxe,
+)
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.pxe_checks import check_pxe
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.roles import Roles
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.routes import RouteTable
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.services import (
@@ -120,6 +126,7 @@ class _Planner:
         self._problems = check_networks(model.networks) + check_vips(model.vips, model.networks)
         self._sound = not self._problems
         self._problems += check_firewall(model)
+        self._problems += check_pxe(model)
         self._links: dict[str, Mapping[str, str]] = {}
         # A network that is wrong in itself is told once, not on each of its hosts.
         self._unsound = {
@@ -140,6 +147,7 @@ class _Planner:
         claims: list[Claim] = list(vip_claims(self._model))
         for name in self._names:
             claims += asking.claims(self._model.hosts[name], segments[name])
+        claims += pxe_claims(self._model)
         allocation = allocate(claims, self._ledger)
         self._problems += asking.problems + allocation.problems
         vips = self._vips(allocation)
@@ -153,10 +161,12 @@ class _Planner:
             known |= {str(bmc.address): f"the board of {name}" for name, bmc in boards if bmc}
             self._problems += _same_addresses(hosts, known, anycast)
         fleet = self._fleet(vips)
+        fleet |= pxe_fleet(self._model, allocation.addresses)
         if not self._problems:
             fleet["mesh"] = mesh(hosts, fleet, self._wardens)
             self._surroundings(fleet, hosts)
             self._serving(fleet, hosts)
+            serve_pxe(self._model, fleet, hosts)
             self._firewalls(fleet, hosts)
         ledger = self._ledger if self._problems else allocation.ledger
         return Planned(fleet, hosts, ledger, self._problems, allocation.unclaimed)

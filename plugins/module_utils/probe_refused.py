@@ -125,15 +125,16 @@ class RefusalSeeker:
         connection.close()
 
 
-def judge_refusals(refusals: Iterable[Refusal], tally: Tally) -> None:
-    """Tell each address that answered, and each that there was no time to wait for."""
+def judge_refusals(refusals: Iterable[Refusal], tally: Tally) -> list[Finding]:
+    """Each address that answered, and each that there was no time for; the others are counted."""
+    findings: list[Finding] = []
     for refusal in refusals:
         answers = " and ".join(refusal.answers)
         if not answers and refusal.asked:
             tally.passed(refusal.probe.network)
             continue
         seen = f"answers {answers}" if answers else "not measured: the time ran out"
-        tally.found(
+        findings.append(
             Finding(
                 network=refusal.probe.network,
                 check="oob",
@@ -143,3 +144,4 @@ def judge_refusals(refusals: Iterable[Refusal], tally: Tally) -> None:
                 seen=seen,
             )
         )
+    return findings

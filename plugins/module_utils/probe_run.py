@@ -91,7 +91,7 @@ def measure(
     _judge_duplicates(answers.questions, standing)
     _judge_answers(answers.outcomes, standing)
     judge_hearings(answers.hearings, standing.tally)
-    judge_refusals(answers.refusals, standing.tally)
+    _tell(judge_refusals(answers.refusals, standing.tally), standing.tally)
     for probe in hidden:
         standing.tally.hidden(probe.network)
         standing.tally.hidden(probe.network)

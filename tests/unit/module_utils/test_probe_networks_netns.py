@@ -350,6 +350,16 @@ class TestABmc:
         with bound(net.far, "tcp", "10.9.1.12", "623"):
             assert net.findings() == [("oob", "BMC of w1 10.9.1.12", "answers TCP 623")]
 
+    def test_that_answers_like_many_others_is_one_of_a_number(self, net: Net) -> None:
+        addresses = [f"10.9.1.{number}" for number in range(30, 62)]
+        net.far.ip(*(f"addr add {address}/24 dev f0" for address in addresses))
+        net.probes = [bmc(f"w{number}", address) for number, address in enumerate(addresses)]
+        report = net.probe()
+        (found,) = report["findings"]
+        assert found["subject"].endswith("BMC of w2 10.9.1.32 and 29 more")
+        assert found["seen"] == "answers ping"
+        assert counts(report)["oob"] == (32, 32)
+
     def test_that_is_silent_or_refused_on_the_way_passes(self, net: Net) -> None:
         net.far.ip("addr flush dev f0")
         net.probes = [bmc("w1", "10.9.1.12"), bmc("w2", "fd09:1::12"), bmc("w3", "10.26.1.3")]

@@ -154,6 +154,15 @@ class TestEveryHost:
             for text in texts:
                 assert not any(ip_address(text) in subnet for subnet in subnets), name
 
+    def test_boots_by_an_address_of_its_racks_pxe_segment(self, example: Example) -> None:
+        """S4.1, the table's first column: the address is its own, and on no link of it."""
+        booted = {item["host"]: item["address"] for item in example.fleet["pxe"]["hosts"]}
+        assert set(booted) == {name for name, _part in example.nodes()}
+        for name, part in example.nodes():
+            (home,) = (s for s in example.segments("pxe") if s["racks"] in ([], [part["rack"]]))
+            assert ip_address(booted[name]) in ip_network(home["cidr"]), name
+        assert example.fleet["pxe"]["servers"] == ["pxe1"]
+
     def test_has_a_board_in_its_rack_and_no_address_there(self, example: Example) -> None:
         """S4.15"""
         boards = {item["host"]: item["address"] for item in example.fleet["bmcs"]}

@@ -1269,6 +1269,16 @@ MUTATIONS: tuple[Mutation, ...] = (
         ("has no IPv4 peer for rack r1", "hosts there announce VIP api", "(S4.7)"),
     ),
     Mutation(
+        "a VIP is announced, and the router has no address (S4.7)",
+        lambda intent: (
+            _one_lcm_segment(intent),
+            _bgp({})(intent),
+            _vip(mode="bgp", segment=None)(intent),
+        ),
+        "underlay_networks[lcm].segments[all].gateway",
+        ("is missing", "VIP api is announced to it", "or the peer an address (S4.7)"),
+    ),
+    Mutation(
         "two clusters share a workload network (S4.8)",
         _variable("w1", underlay_cluster="second"),
         "underlay_networks[workload].name",

@@ -9,6 +9,7 @@ How each row's message looks stands with the mutations; here stands where each r
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import Any
@@ -32,6 +33,7 @@ from tests.unit.plugin_utils.mutations import (
     whole_intent,
 )
 from tests.unit.plugin_utils.planning import attempt, plan, problems_of
+from tools import checkout
 
 ATTACH = "underlay_l2_template.attach"
 
@@ -79,6 +81,18 @@ class TestTheTable:
         texts = [describe(problems_of(mutation.broken())) for mutation in MUTATIONS]
         for rule in (*NETWORK_RULES, *FLEET_RULES):
             assert any(f"({rule.row})." in text for text in texts), rule
+
+    def test_is_explained_with_the_words_that_the_rules_use(self) -> None:
+        guide = (checkout.ROOT / "docs" / "networks.md").read_text("utf-8")
+        rows = [line.split(" | ") for line in guide.splitlines() if line.startswith("| S4.")]
+        texts = "\n".join(describe(problems_of(mutation.broken())) for mutation in MUTATIONS)
+        assert {cells[0].removeprefix("| ") for cells in rows} == {
+            f"S4.{row}" for row in range(1, 16)
+        }
+        for _row, _demand, messages, *_verified in rows:
+            for message in re.findall("`([^`]+)`", messages):
+                for part in message.removesuffix("…").split("(…)"):
+                    assert part.partition("…")[0].strip() in texts, message
 
 
 class TestPxe:

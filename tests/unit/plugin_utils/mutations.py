@@ -277,15 +277,19 @@ def _pods(**values: Any) -> Callable[[Intent], object]:
     return lambda intent: intent.fleet.update(underlay_pod_network={**good, **values})
 
 
-def _whole(*changes: Callable[[Intent], object]) -> Callable[[Intent], object]:
-    """Change an intent that has all seven kinds of networks."""
+def _all(*changes: Callable[[Intent], object]) -> Callable[[Intent], object]:
+    """Several changes as one."""
 
     def change(intent: Intent) -> None:
-        complete(intent)
         for each in changes:
             each(intent)
 
     return change
+
+
+def _whole(*changes: Callable[[Intent], object]) -> Callable[[Intent], object]:
+    """Change an intent that has all seven kinds of networks."""
+    return _all(complete, *changes)
 
 
 def _setting(network: str, **values: Any) -> Callable[[Intent], object]:
@@ -1202,10 +1206,10 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "an LCM segment has no router to the API endpoint (S4.5)",
-        lambda intent: (
-            _one_lcm_segment(intent),
-            _bgp({"address": "10.21.0.1"})(intent),
-            _vip(mode="bgp", address="203.0.113.7", segment=None)(intent),
+        _all(
+            _one_lcm_segment,
+            _bgp({"address": "10.21.0.1"}),
+            _vip(mode="bgp", address="203.0.113.7", segment=None),
         ),
         "underlay_networks[lcm].segments[all].gateway",
         ("is missing", "the API endpoint api (203.0.113.7) lies outside", "(S4.5)"),
@@ -1270,11 +1274,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "a VIP is announced, and the router has no address (S4.7)",
-        lambda intent: (
-            _one_lcm_segment(intent),
-            _bgp({})(intent),
-            _vip(mode="bgp", segment=None)(intent),
-        ),
+        _all(_one_lcm_segment, _bgp({}), _vip(mode="bgp", segment=None)),
         "underlay_networks[lcm].segments[all].gateway",
         ("is missing", "VIP api is announced to it", "or the peer an address (S4.7)"),
     ),

@@ -118,8 +118,8 @@ unapplied:
   sample: false
 pending:
   description:
-    - The roles, of O(others) and of what is on the host, that have something to stage too. Where the
-      role C(links) comes first, the others need no run of their own if they are not in it.
+    - The roles, of O(others) and of what is on the host, that have something to stage, too. Where
+      the role C(links) comes first, the others need no run of their own if they are not in it.
   returned: success
   type: list
   elements: str

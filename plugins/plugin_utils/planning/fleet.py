@@ -80,6 +80,9 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.services
     api_endpoints,
     services,
 )
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.vips import (
+    daemons as vip_daemons,
+)
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import Problem
 from ansible_collections.underlay.cluster.plugins.plugin_utils.services_model import (
     PROVISIONING,
@@ -166,6 +169,8 @@ class _Planner:
             fleet["mesh"] = mesh(hosts, fleet, self._wardens)
             self._surroundings(fleet, hosts)
             self._serving(fleet, hosts)
+            for name, items in vip_daemons(self._model, fleet["vips"], hosts).items():
+                hosts[name].setdefault("daemons", {})["vip"] = items
             serve_pxe(self._model, fleet, hosts)
             self._firewalls(fleet, hosts)
         ledger = self._ledger if self._problems else allocation.ledger

@@ -94,7 +94,7 @@ def _of_cluster(cluster: str, fleet: Plan, hosts: Hosts) -> Iterator[HandoverFil
 
 def _announcing(part: Mapping[str, Any]) -> str:
     """Return what the host's BGP daemon reads; empty on a host that announces nothing."""
-    for daemon in part.get("daemons", {}).get("lcm", ()):
+    for daemon in part.get("daemons", {}).get("vip", ()):
         for file in daemon.get("files", ()) if daemon["name"] == ANNOUNCED else ():
             return str(file["content"])
     return ""

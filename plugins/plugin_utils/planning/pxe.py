@@ -85,7 +85,7 @@ def serve_pxe(model: Model, fleet: Mapping[str, Any], parts: Mapping[str, dict[s
     for name, part in parts.items():
         part["obsolete"] = obsolete(model, model.hosts[name])
     for name, items in daemons(model, fleet, parts).items():
-        parts[name].setdefault("daemons", {})["pxe"] = items
+        parts[name].setdefault("daemons", {})["pxe_server"] = items
 
 
 def obsolete(model: Model, host: Host) -> list[str]:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The daemons that hold or announce virtual addresses on hosts (S4.6-7).
 
-`daemons` is the list of the role lcm; `frr_conf` is for people who run all of FRR themselves, and
+`daemons` is the list of the role vip; `frr_conf` is for people who run all of FRR themselves, and
 holds what our own bgpd gets. A fleet's VIPs are plain data, as the plan has them, and so are hosts'
 parts.
 """
@@ -113,9 +113,12 @@ def _keepalived(instances: Sequence[keepalived_text.Instance]) -> dict[str, Any]
         "description": "Virtual addresses of this host, by VRRP",
         "program": _KEEPALIVED,
         "package": "keepalived",
-        # Files of its own, so that a keepalived of somebody else runs beside it.
+        # Files of its own, so that a keepalived of somebody else runs beside it. A part of it that
+        # dies ends it all: systemd starts it again at once, itself it would wait ever longer, and
+        # the address that is left behind would be held twice.
         "arguments": [
             "--dont-fork",
+            "--dont-respawn",
             "--vrrp",
             "--log-console",
             "--no-syslog",

@@ -241,7 +241,7 @@ class TestBgp:
         speaker = {"name": ANNOUNCED, "files": [{"name": "bgpd.conf", "content": "router bgp 1\n"}]}
         for name, part in planned.hosts.items():
             announcing = speaker if name == "cp1" else {"name": ANNOUNCED, "state": "absent"}
-            part["daemons"] = {"lcm": [{"name": "other", "files": []}, announcing]}
+            part["daemons"] = {"vip": [{"name": "other", "files": []}, announcing]}
         found = handover_texts(planned.fleet, planned.hosts)
         assert [name for name in found if name.startswith("frr/")] == ["frr/cp1.conf"]
         *header, last = found["frr/cp1.conf"].splitlines()

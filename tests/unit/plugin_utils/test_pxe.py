@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.underlay.cluster.plugins.module_utils.daemon_wish import read_wishes
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.fleet import Planned
 from ansible_collections.underlay.cluster.plugins.plugin_utils.problems import describe
 from tests.unit.plugin_utils.mutations import Intent, good_intent
@@ -24,7 +25,7 @@ ABSENT = [
 
 
 def daemon(planned: Planned, name: str, host: str = "cp1") -> dict[str, Any]:
-    items = planned.hosts[host]["daemons"]["pxe"]
+    items = planned.hosts[host]["daemons"]["pxe_server"]
     return next(item for item in items if item["name"] == f"underlay-pxe-{name}")
 
 
@@ -100,7 +101,7 @@ class TestAddresses:
     def test_without_pxe_nothing_of_it_is_planned(self) -> None:
         planned = plan(good_intent())
         assert "pxe" not in planned.fleet
-        assert all("pxe" not in part.get("daemons", {}) for part in planned.hosts.values())
+        assert all("pxe_server" not in part.get("daemons", {}) for part in planned.hosts.values())
         assert {tuple(part["obsolete"]) for part in planned.hosts.values()} == {()}
 
 
@@ -114,7 +115,9 @@ class TestStates:
     def test_all_other_hosts_are_rid_of_the_daemons(self) -> None:
         planned = plan(pxe_intent())
         assert {
-            name: part["daemons"]["pxe"] for name, part in planned.hosts.items() if name != "cp1"
+            name: part["daemons"]["pxe_server"]
+            for name, part in planned.hosts.items()
+            if name != "cp1"
         } == {"w1": ABSENT, "w2": ABSENT, "st1": ABSENT}
 
     def test_an_operational_host_gets_no_answer_and_has_no_script(self) -> None:
@@ -127,6 +130,15 @@ class TestStates:
         ]
         scripts = [name for name in texts(planned, "http") if name.startswith("boot/")]
         assert scripts == ["boot/52-54-00-25-00-11.ipxe", "boot/52-54-00-25-00-12.ipxe"]
+
+
+def test_the_module_takes_the_daemons_as_they_are_planned() -> None:
+    for part in plan(pxe_intent(unknown="menu")).hosts.values():
+        wishes = read_wishes(part["daemons"]["pxe_server"])
+        assert {wish.name: wish.present for wish in wishes} == {
+            "underlay-pxe-dhcp": part["name"] == "cp1",
+            "underlay-pxe-http": part["name"] == "cp1",
+        }
 
 
 class TestDhcp:

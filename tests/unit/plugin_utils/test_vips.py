@@ -173,6 +173,7 @@ def test_keepalived_runs_beside_that_of_somebody_else() -> None:
     assert words[words.index("--use-file") + 1] == "{folder}/keepalived.conf"
     for option in ("--pid", "--vrrp_pid"):
         assert words[words.index(option) + 1].startswith("/run/underlay-vip/")
+    assert "--dont-respawn" in words, "systemd starts it again, always after the same time"
     assert item["reload"] is True, "a restart would move the addresses"
     assert item["check"] == [
         ["/usr/sbin/keepalived", "--config-test", "--use-file", "{folder}/keepalived.conf"]

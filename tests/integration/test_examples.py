@@ -245,6 +245,18 @@ class TestWhatIsHandedOver:
         (chosen,) = answer["spec"]["nodeSelectors"][0]["matchExpressions"]
         assert chosen["values"] == ["ctl1", "ctl2", "ctl3"]
 
+    def test_has_managers_announce_to_the_router_of_their_rack(
+        self, examples: dict[str, Example]
+    ) -> None:
+        """S4.6-7, by BGP: the peer is the gateway of the host's own LCM segment."""
+        folder = examples["mosk_multirack_bgp"].handover / "frr"
+        assert {file.name for file in folder.iterdir()} == {f"mgr{n}.conf" for n in (1, 2, 3)}
+        for number in (1, 2, 3):
+            text = (folder / f"mgr{number}.conf").read_text("utf-8")
+            assert f"neighbor 10.11.{number}.1 remote-as {64600 + number}" in text
+            assert "10.11.255.1/32" in text
+        assert not (examples["mosk_multirack_arp"].handover / "frr").exists()
+
     def test_is_set_as_facts_on_every_host_without_asking_one(
         self, example: Example, tmp_path: Path
     ) -> None:

@@ -39,11 +39,12 @@ _NEEDED = ("usr/sbin/keepalived", "usr/lib/frr/bgpd", "usr/bin/vtysh")
 # Lays the packages over /usr and the scratch folder's part over /etc, and stays.
 _HOLDER = """
 set -e
-scratch=$1 packages=$2
+scratch=$1 packages=$2 etc=$1/over-etc
 if [ -n "$packages" ]; then
     mount -t overlay -o "ro,lowerdir=$packages/usr:/usr" overlay /usr
+    etc=$etc:$packages/etc
 fi
-mount -t overlay -o "ro,lowerdir=$scratch/over-etc:/etc" overlay /etc
+mount -t overlay -o "ro,lowerdir=$etc:/etc" overlay /etc
 mount --bind "$scratch/underlay" /etc/underlay
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /var/tmp
@@ -133,9 +134,7 @@ class DaemonHost:
     def _fill_scratch(self) -> None:
         (self.scratch / "underlay").mkdir()
         etc = self.scratch / "over-etc"
-        for folder in ("underlay", "frr"):
-            (etc / folder).mkdir(parents=True)
-        (etc / "frr" / "vtysh.conf").touch()
+        (etc / "underlay").mkdir(parents=True)
         for name, added in (("passwd", _USER), ("group", _GROUPS)):
             text = Path("/etc", name).read_text(encoding="utf-8")
             missing = "" if "\nfrr:" in text else added

@@ -24,6 +24,9 @@ global_defs {
     vrrp_check_unicast_src
     # A link that is away for a while is waited for.
     dynamic_interfaces
+    # Who runs already takes over before one that was just started, never at the same time: those
+    # wait for at most four seconds (RFC 5798, 6.1), and it for three at least and these.
+    vrrp_startup_delay 2
     script_user root
     enable_script_security
 }
@@ -42,8 +45,9 @@ PYTHON = "/usr/bin/python3"
 SCRIPT_TEXT = '''\
 """Ends with 0 if this host may hold a virtual address, and with 1 to leave it to another host.
 
-Arguments: the service's port, this host's loopback address, the other holders' addresses. Before
-the service is there at all nobody answers, and somebody holds the address all the same.
+Arguments: the host's own address, the service's port, this host's loopback address, the other
+holders' addresses. Before the service is there at all nobody answers, and somebody holds the
+address all the same. A host that has lost its own address would hear no other holder.
 """
 
 import errno
@@ -76,8 +80,68 @@ def answers(addresses, port):
     return False
 
 
-port, own, *others = sys.argv[1:]
-sys.exit(1 if not answers([own], int(port)) and answers(others, int(port)) else 0)
+def is_here(address):
+    """Whether an address is on one of this host's links."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as trying:
+        try:
+            trying.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def may_hold(source, port, own, others):
+    """Whether this host is a good holder, or no worse than the others."""
+    if not is_here(source):
+        return False
+    if answers([own], port):
+        return True
+    time.sleep(SECONDS)
+    return answers([own], port) or not answers(others, port)
+
+
+source, port, own, *others = sys.argv[1:]
+sys.exit(0 if may_hold(source, int(port), own, others) else 1)
+'''
+
+START = "start.py"
+# keepalived 2.2 that starts before an address of its host's own is there stays at fault for ever,
+# and After=network.target promises no address.
+START_TEXT = '''\
+"""Runs a command in its own place, once all of the host's own addresses are there.
+
+Arguments: the addresses, with commas; the command. After a minute it is run with what is there.
+"""
+
+import os
+import socket
+import sys
+import time
+
+SECONDS = 60.0
+
+
+def is_here(address):
+    """Whether an address is on one of this host's links, and no duplicate is looked for."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as trying:
+        try:
+            trying.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+addresses, *command = sys.argv[1:]
+deadline = time.monotonic() + SECONDS
+missing = addresses.split(",")
+while missing and time.monotonic() < deadline:
+    missing = [address for address in missing if not is_here(address)]
+    time.sleep(0.2 if missing else 0)
+if missing:
+    print("starting without", *missing, file=sys.stderr, flush=True)
+os.execv(command[0], command)
 '''
 
 
@@ -124,15 +188,17 @@ def keepalived_conf(instances: Sequence[Instance], folder: str) -> str:
 
 def _script(instance: Instance, folder: str) -> str:
     loopback = "::1" if ":" in instance.address else "127.0.0.1"
-    words = [PYTHON, "-IS", f"{folder}/{SCRIPT}", str(instance.port), loopback, *instance.others]
+    words = [PYTHON, "-IS", f"{folder}/{SCRIPT}", instance.own, str(instance.port), loopback]
+    words += instance.others
     return f"""\
 vrrp_script {instance.word} {{
     script "{" ".join(words)}"
-    interval 2
-    # Longer than the script itself waits: a slow host is not a dead service.
-    timeout 10
-    fall 2
+    # A host that lost its own address must know before others take over, 2 s later (RFC 5798, 6.1).
+    interval 1
+    fall 1
     rise 2
+    # Longer than the script itself waits, which asks twice: a slow host is not a dead service.
+    timeout 10
 }}
 """
 
@@ -170,8 +236,6 @@ def _unicast(instance: Instance) -> str:
     peers = "".join(f"        {address} min_ttl {_TTL}\n" for address in instance.others)
     return f"""\
     unicast_src_ip {instance.own}
-    # Without its own address a host cannot be heard, and would take itself for the only holder.
-    track_src_ip
     unicast_ttl {_TTL}
     unicast_peer {{
 {peers}    }}

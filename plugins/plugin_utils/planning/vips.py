@@ -111,12 +111,16 @@ def _keepalived(instances: Sequence[keepalived_text.Instance]) -> dict[str, Any]
         "name": HELD,
         "state": "present",
         "description": "Virtual addresses of this host, by VRRP",
-        "program": _KEEPALIVED,
+        "program": keepalived_text.PYTHON,
         "package": "keepalived",
         # Files of its own, so that a keepalived of somebody else runs beside it. A part of it that
         # dies ends it all: systemd starts it again at once, itself it would wait ever longer, and
         # the address that is left behind would be held twice.
         "arguments": [
+            "-IS",
+            f"{{folder}}/{keepalived_text.START}",
+            ",".join(dict.fromkeys(instance.own for instance in instances)),
+            _KEEPALIVED,
             "--dont-fork",
             "--dont-respawn",
             "--vrrp",
@@ -132,9 +136,10 @@ def _keepalived(instances: Sequence[keepalived_text.Instance]) -> dict[str, Any]
         "files": [
             {"name": "keepalived.conf", "content": text},
             {"name": keepalived_text.SCRIPT, "content": keepalived_text.SCRIPT_TEXT},
+            {"name": keepalived_text.START, "content": keepalived_text.START_TEXT},
         ],
         "check": [[_KEEPALIVED, "--config-test", "--use-file", config]],
-        "needs": [keepalived_text.PYTHON],
+        "needs": [_KEEPALIVED],
         "runtime_folder": True,
         # A restart would move the addresses.
         "reload": True,

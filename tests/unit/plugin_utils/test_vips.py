@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.keepalived_text import (
     SCRIPT_TEXT,
+    START_TEXT,
     priority,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.vips import frr_conf
@@ -105,7 +106,7 @@ def test_adverts_go_to_the_other_holders_in_the_segment_and_from_nobody_else() -
     assert f"unicast_src_ip {planned.address('m2')}" in lines(text)
     others = [planned.address(host) for host in ("m1", "m10")]
     assert block(text, "unicast_peer") == [f"{address} min_ttl 255" for address in others]
-    assert {"vrrp_check_unicast_src", "track_src_ip"} <= set(lines(text))
+    assert "vrrp_check_unicast_src" in lines(text)
 
 
 def test_a_single_holder_has_no_peer_and_no_word_about_unicast() -> None:
@@ -147,8 +148,9 @@ def test_the_router_id_is_the_vips_own_or_follows_from_its_address() -> None:
 
 def test_the_services_port_is_asked_here_and_at_the_other_holders() -> None:
     planned = three({**API, "port": 8443})
-    others = f"{planned.address('m2')} {planned.address('m10')}"
-    script = f"/etc/underlay/underlay-vip/answers.py 8443 127.0.0.1 {others}"
+    words = [planned.address("m1"), "8443", "127.0.0.1"]
+    words += [planned.address(host) for host in ("m2", "m10")]
+    script = f"/etc/underlay/underlay-vip/answers.py {' '.join(words)}"
     assert f'script "/usr/bin/python3 -IS {script}"' in lines(planned.text("m1"))
 
 
@@ -158,7 +160,8 @@ def test_ipv6_vips_have_their_own_holders_addresses_and_loopback() -> None:
     assert "fd21:1::200/128 dev bond0.101" in lines(text)
     assert f"unicast_src_ip {planned.address('m1', 6)}" in lines(text)
     assert f"{planned.address('m2', 6)} min_ttl 255" in lines(text)
-    assert f"answers.py 6443 ::1 {planned.address('m2', 6)}" in text
+    addresses = [planned.address(host, 6) for host in ("m1", "m2")]
+    assert f"answers.py {addresses[0]} 6443 ::1 {addresses[1]}" in text
     assert text.count("vrrp_instance ") == 2
     assert "vrrp_version 3" in lines(text)
 
@@ -168,8 +171,11 @@ def test_a_name_that_is_no_word_for_keepalived_becomes_one() -> None:
 
 
 def test_keepalived_runs_beside_that_of_somebody_else() -> None:
-    item = three().item("m1")
+    planned = three(API, API6)
+    item = planned.item("m1")
     words = item["arguments"]
+    own = f"{planned.address('m1')},{planned.address('m1', 6)}"
+    assert words[:4] == ["-IS", "{folder}/start.py", own, "/usr/sbin/keepalived"]
     assert words[words.index("--use-file") + 1] == "{folder}/keepalived.conf"
     for option in ("--pid", "--vrrp_pid"):
         assert words[words.index(option) + 1].startswith("/run/underlay-vip/")
@@ -184,45 +190,60 @@ def test_keepalived_runs_beside_that_of_somebody_else() -> None:
 
 
 @pytest.fixture
-def script(tmp_path: Path) -> Path:
-    path = tmp_path / "answers.py"
-    path.write_text(SCRIPT_TEXT, encoding="utf-8")
-    return path
-
-
-@pytest.fixture
 def listening() -> Iterator[int]:
     """A port that answers on 127.0.0.1, and on no other address of the host's own."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield int(server.getsockname()[1])
 
 
-def may_hold(script: Path, port: int, *addresses: str) -> bool:
-    argv = [sys.executable, "-IS", str(script), str(port), *addresses]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-    assert not done.stderr
-    return done.returncode == 0
+@pytest.fixture
+def may_hold(tmp_path: Path, listening: int) -> Callable[..., bool]:
+    """What the script says, of this host's address, its loopback's, and the other holders'."""
+    path = tmp_path / "answers.py"
+    path.write_text(SCRIPT_TEXT, encoding="utf-8")
+
+    def run(source: str, *addresses: str) -> bool:
+        argv = [sys.executable, "-IS", str(path), source, str(listening), *addresses]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        assert not done.stderr
+        return done.returncode == 0
+
+    return run
 
 
-def test_a_host_may_hold_the_address_if_its_service_answers(script: Path, listening: int) -> None:
-    assert may_hold(script, listening, "127.0.0.1", "127.0.0.2")
+MayHold = Callable[..., bool]
 
 
-def test_a_host_leaves_it_to_another_whose_service_answers(script: Path, listening: int) -> None:
-    assert not may_hold(script, listening, "127.0.0.2", "127.0.0.3", "127.0.0.1")
+def test_a_host_may_hold_the_address_if_its_service_answers(may_hold: MayHold) -> None:
+    assert may_hold("127.0.0.9", "127.0.0.1", "127.0.0.2")
 
 
-def test_while_no_service_answers_the_address_is_held_all_the_same(
-    script: Path, listening: int
-) -> None:
+def test_a_host_leaves_it_to_another_whose_service_answers(may_hold: MayHold) -> None:
+    assert not may_hold("127.0.0.9", "127.0.0.2", "127.0.0.3", "127.0.0.1")
+
+
+def test_while_no_service_answers_the_address_is_held_all_the_same(may_hold: MayHold) -> None:
     """Before Kubernetes is installed, the address is there that it is installed by."""
-    assert may_hold(script, listening, "127.0.0.2", "127.0.0.3")
-    assert may_hold(script, listening, "127.0.0.2")
+    assert may_hold("127.0.0.9", "127.0.0.2", "127.0.0.3")
+    assert may_hold("127.0.0.9", "127.0.0.2")
 
 
-def test_an_address_that_cannot_be_reached_is_no_answer(script: Path, listening: int) -> None:
-    # 240/4 is refused by the kernel itself (RFC 1112, 4)
-    assert may_hold(script, listening, "127.0.0.2", "255.255.255.255", "240.0.0.1")
+def test_an_address_that_cannot_be_reached_is_no_answer(may_hold: MayHold) -> None:
+    # the kernel itself refuses both: RFC 919, 7 and RFC 1112, 4
+    assert may_hold("127.0.0.9", "127.0.0.2", "255.255.255.255", "240.0.0.1")
+
+
+def test_a_host_without_its_own_address_holds_nothing(may_hold: MayHold) -> None:
+    # of a block for documentation, RFC 5737
+    assert not may_hold("192.0.2.77", "127.0.0.1", "127.0.0.2")
+
+
+def test_keepalived_is_started_with_its_words_once_the_addresses_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "start.py"
+    path.write_text(START_TEXT, encoding="utf-8")
+    argv = [sys.executable, "-IS", str(path), "127.0.0.1,127.0.0.2", "/bin/echo", "--as", "it is"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("--as it is\n", "")
 
 
 # --- by BGP ---------------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ ARGS ?=
 ONLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare docs demo demo-down plan test lint sanity unit lab-test molecule bench clean
+.PHONY: help prepare docs demo demo-down plan test lint sanity unit lab-test lab-test-long molecule bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 prepare: ## install what the tests need: .venv, Debian packages (the other verbs do it by themselves)
 	$(RUN) tools.prepare test
@@ -30,7 +30,7 @@ demo-down: ## stop the demo's lab and remove what it made
 plan: ## plan alone, no host touched: INVENTORY=inventories/NAME [ARGS=--diff]
 	$(RUN) tools.plan "$(INVENTORY)" $(ARGS)
 
-test: ## everything: lint, sanity, unit tests, lab tests; a table and a count at the end
+test: ## lint, sanity, unit tests, lab tests but for the long ones; a table and a count at the end
 	$(RUN) tools.check
 
 docs: ## write docs/reference and docs/underlay.schema.json anew
@@ -47,6 +47,9 @@ unit: ## tests that need no virtual machine: [ARGS="-k NAME"]
 
 lab-test: ## tests on the lab's virtual machines: [ARGS="-k NAME"]
 	$(RUN) tools.check lab --args="$(ARGS)"
+
+lab-test-long: ## tests on virtual machines that take minutes each: network boot, many runs
+	$(RUN) tools.check long --args="$(ARGS)"
 
 molecule: ## Molecule's scenarios, on lab hosts
 	$(RUN) tools.check molecule

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Check everything: lint, sanity, unit tests, lab tests; a table and a count at the end.
 
-    python -m tools.check [lint] [sanity] [unit] [lab] [molecule] [-- PYTEST-ARGUMENTS]
+    python -m tools.check [lint] [sanity] [unit] [lab] [long] [molecule] [-- PYTEST-ARGUMENTS]
 
-Without a name: all but molecule. A stage that fails does not stop the ones after it.
+Without a name: all but long and molecule. A stage that fails does not stop the ones after it.
 """
 
 from __future__ import annotations
@@ -73,16 +73,26 @@ def unit(extra: Sequence[str] = ()) -> list[Result]:
 
 
 def lab(extra: Sequence[str] = ()) -> list[Result]:
-    """Tests on the lab's virtual machines. A machine that cannot run them fails them."""
+    """Tests on the lab's virtual machines, but for those that take minutes each."""
+    return _on_lab("lab", ["-m", "lab and not long", *extra])
+
+
+def long(extra: Sequence[str] = ()) -> list[Result]:
+    """Tests on the lab's virtual machines that take minutes each: run where their code changed."""
+    return _on_lab("long", ["-m", "lab and long", *extra])
+
+
+def _on_lab(name: str, arguments: Sequence[str]) -> list[Result]:
+    """Run tests on virtual machines. A machine that cannot run them fails them."""
     if not LAB_COMMAND.exists():
-        return [_refused("lab", f"{LAB_COMMAND} is missing")]
+        return [_refused(name, f"{LAB_COMMAND} is missing")]
     if lacking := machine.missing("lab"):
-        return [_refused("lab", f"these Debian packages are missing: {' '.join(lacking)}")]
+        return [_refused(name, f"these Debian packages are missing: {' '.join(lacking)}")]
     try:
         machine.check_room()
     except steps.StopError as stop:
-        return [_refused("lab", str(stop))]
-    return [_pytest("lab", ["-m", "lab", *extra], show=True)]
+        return [_refused(name, str(stop))]
+    return [_pytest(name, arguments, show=True)]
 
 
 def molecule() -> list[Result]:
@@ -161,7 +171,13 @@ STAGES: dict[str, Callable[[], list[Result]]] = {
     "sanity": sanity_tests,
     "unit": unit,
     "lab": lab,
+    "long": long,
     "molecule": molecule,
+}
+WITH_ARGUMENTS: dict[str, Callable[[Sequence[str]], list[Result]]] = {
+    "unit": unit,
+    "lab": lab,
+    "long": long,
 }
 DEFAULT = ("lint", "sanity", "unit", "lab")
 
@@ -170,7 +186,7 @@ def main() -> None:
     """Run the stages named on the command line and end with the count of tests."""
     parser = argparse.ArgumentParser(description="Check this checkout.")
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"of: {', '.join(STAGES)}")
-    parser.add_argument("--args", default="", help="more arguments for pytest (unit, lab)")
+    parser.add_argument("--args", default="", help="more arguments for pytest (unit, lab, long)")
     chosen = parser.parse_args()
     names = chosen.stages or DEFAULT
     if unknown := [name for name in names if name not in STAGES]:
@@ -184,8 +200,8 @@ def _run(names: Sequence[str], extra: Sequence[str]) -> int:
     try:
         results += _prepared()
         for name in names:
-            if name in ("unit", "lab") and extra:
-                results.append(*(unit if name == "unit" else lab)(extra))
+            if name in WITH_ARGUMENTS and extra:
+                results += WITH_ARGUMENTS[name](extra)
             else:
                 results += STAGES[name]()
     except steps.StopError as stop:

@@ -218,7 +218,8 @@ def test_a_host_added_later_is_trusted_by_the_old_ones_without_a_reload(site: Si
     assert re.findall(r"reloads: (\d+)", joined.output) == ["0"]
 
 
-def test_rules_of_others_survive_ten_runs(site: Site) -> None:
+@pytest.mark.parametrize("runs", [4, pytest.param(10, marks=pytest.mark.long)])
+def test_rules_of_others_survive_many_runs(site: Site, runs: int) -> None:
     """A table of another name, and rules that are in firewalld's runtime alone; over reloads."""
     theirs = {
         "table": "nft list table inet somebody | sed 's/packets.*//'",
@@ -232,7 +233,7 @@ def test_rules_of_others_survive_ten_runs(site: Site) -> None:
     before = {name: site.lab.ssh("w1", command).stdout for name, command in theirs.items()}
     # A new zone comes, which cannot be made live without a reload, and goes.
     pxe = firewalld(zones=[{"kind": "pxe", "interfaces": ["nowhere0"]}])
-    turns: list[dict[str, Any] | None] = [None, pxe, *[None] * 7, firewalld()]
+    turns: list[dict[str, Any] | None] = [None, pxe, *[None] * (runs - 3), firewalld()]
     reloads = 0
     try:
         with restored(site, "w1"):

@@ -155,7 +155,7 @@ def _ends(answer: bytes) -> bool:
 
 def _question(wire: socket.socket, address: bytes) -> bytes:
     """Who has the address? From 0.0.0.0, so that nobody learns a thing (RFC 5227)."""
-    mac = wire.getsockname()[4]
+    mac: bytes = wire.getsockname()[4]
     head = b"\xff" * 6 + mac + struct.pack("!H", _ETH_P_ARP)
     return head + struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, 1, mac, b"", b"", address)
 

@@ -144,6 +144,13 @@ def test_config_files_of_all_managers_are_accepted_and_a_broken_one_is_refused(
     assert "Unknown keyword 'nopreemt'" in refused.stdout
 
 
+def test_the_file_of_a_single_holder_is_accepted_too(three: Managers) -> None:
+    """keepalived has no unicast without a peer."""
+    item = fleet(managers("cp1", vips=[API, API6])).item("cp1")
+    three.hosts["m1"].install(item)
+    assert [(done.returncode, done.stdout) for done in three.hosts["m1"].checks(item)] == [(0, "")]
+
+
 def test_a_file_is_accepted_before_the_link_is_there(three: Managers) -> None:
     """A preview comes before the networks are applied."""
     host, item = three.hosts["m1"], three.planned.item("m1")

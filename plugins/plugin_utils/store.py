@@ -41,7 +41,6 @@ _GITIGNORE = """\
 
 Result = TypeVar("Result")
 Texts = Mapping[str, str]
-_NO_TEXTS: Texts = {}
 
 
 class StoreError(Exception):
@@ -161,7 +160,7 @@ class FolderStore:
         sha256: str,
         fleet: dict[str, Any],
         hosts: dict[str, Any],
-        handover: Texts = _NO_TEXTS,
+        handover: Texts | None = None,
     ) -> StoredPlan:
         """Store a plan under its hash and make it the current one.
 
@@ -171,7 +170,7 @@ class FolderStore:
         stored = self.place_of_plan(sha256)
         with self._locked(), self._failing(stored.folder):
             plans.mkdir(exist_ok=True)
-            if not _whole(stored.folder, len(hosts), handover):
+            if not _whole(stored.folder, len(hosts), handover or {}):
                 _retire(stored.folder)
                 scratch = Path(tempfile.mkdtemp(prefix=".plan-", dir=plans))
                 scratch.chmod(0o775)
@@ -240,7 +239,7 @@ def _retire(plan: Path) -> None:
 
 
 def write_plan_files(
-    folder: Path, fleet: dict[str, Any], hosts: dict[str, Any], handover: Texts = _NO_TEXTS
+    folder: Path, fleet: dict[str, Any], hosts: dict[str, Any], handover: Texts | None = None
 ) -> None:
     """Write a plan into an empty folder: plan.json, a file for each host, and the hand-over's."""
     parts = folder / "hosts"
@@ -248,7 +247,7 @@ def write_plan_files(
     for host, part in hosts.items():
         (parts / f"{_file_name(host)}.json").write_text(json.dumps(part), "utf-8")
     (folder / "plan.json").write_text(json.dumps(fleet), "utf-8")
-    for name, text in handover.items():
+    for name, text in (handover or {}).items():
         file = folder / HANDOVER / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, "utf-8")

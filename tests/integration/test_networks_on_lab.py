@@ -165,8 +165,9 @@ def test_verify_finds_what_must_not_be(site: Site) -> None:
     address = api_address(site)
     dhcp = "/usr/sbin/dnsmasq -k -p 0 -i bond0.102 -I lo --bind-dynamic --dhcp-authoritative"
     dhcp += " -F 10.21.2.240,10.21.2.250,1h -l /run/underlay-test-leases -C /dev/null"
-    osd = "/usr/bin/python3 -c 'import socket,time; s=socket.socket(); s.bind((str(),6800));"
-    osd += " s.listen(); time.sleep(9999)'"
+    named = 'open("/proc/self/comm", "w").write("ceph-osd")'
+    osd = f"/usr/bin/python3 -c 'import socket,time; {named}; s=socket.socket();"
+    osd += " s.bind((str(),6800)); s.listen(); time.sleep(9999)'"
     board = site.part("w2")["expect"]["forbidden"][0]["cidr"]
     open_way = f"ip route del unreachable {board}; systemctl stop firewalld"
     try:
@@ -185,5 +186,5 @@ def test_verify_finds_what_must_not_be(site: Site) -> None:
     found = {(item["check"], item["host"]) for host in report["hosts"] for item in host["findings"]}
     assert {("pxe", "st1"), ("listener", "st1"), ("oob", "w2")} <= found, found
     assert [host for check, host in found if check == "vip"], found
-    for words in (site.address("w2", "lcm"), "6800", address, "held by cp1 and w1"):
+    for words in (site.address("w2", "lcm"), "ceph-osd, TCP 6800", address, "held by cp1 and w1"):
         assert words in run.output, words

@@ -180,21 +180,10 @@ class TestPendingRoles:
     def test_so_is_what_a_dead_run_has_staged(self, places: Places) -> None:
         """Were it left there, the commit would bring what nobody plans any more."""
         make_live(places, links_file(), lcm_file())
-        staging(
-            places,
-            "workload",
-            [
-                lcm_file()
-                | {
-                    "name": "62-underlay-w.yaml",
-                    "content": (
-                        "# Written by underlay.cluster, role: workload. Changes here are overwritten.\n"
-                        "network: {version: 2}\n"
-                    ),
-                }
-            ],
-            [links_file(), lcm_file()],
-        )
+        header = "# Written by underlay.cluster, role: workload. Changes here are overwritten."
+        text = f"{header}\nnetwork: {{version: 2}}\n"
+        file = {"name": "62-underlay-w.yaml", "content": text}
+        staging(places, "workload", [file], [links_file(), lcm_file()])
         assert staging(places, "links", [links_file()], [lcm_file()], write=False).pending == (
             "workload",
         )

@@ -81,6 +81,12 @@ def bound(space: Namespace, protocol: str, *sockets: str) -> Any:
     return running(space, "-c", BIND, protocol, *sockets)
 
 
+def ceph(space: Namespace, protocol: str, *sockets: str) -> Any:
+    """A stand-in for an OSD: its name is all that tells one from others."""
+    named = "open('/proc/self/comm', 'w').write('ceph-osd')\n"
+    return running(space, "-c", named + BIND, protocol, *sockets)
+
+
 def dhcp_server_on(space: Namespace, link: str, *more: str, address: str = "10.9.0.77") -> Any:
     return running(space, str(Path(dhcp_server.__file__)), link, "10.9.0.1", address, *more)
 
@@ -281,16 +287,23 @@ class TestServersOfStorage:
     def test_on_every_address_are_one_finding_for_a_process(
         self, net: Net, address: str, where: str
     ) -> None:
-        with bound(net.host, "tcp", address, "6800", address, "6801", address, "6810"):
+        with ceph(net.host, "tcp", address, "6800", address, "6801", address, "6810"):
             report = net.probe()
         (found,) = report["findings"]
-        name = Path(sys.executable).name
-        assert found["subject"] == f"{name}, TCP 6800-6801, 6810"
+        assert (found["subject"], found["severity"]) == ("ceph-osd, TCP 6800-6801, 6810", "failed")
         assert (
             found["expected"] == "Ceph OSD on TCP 6800-7300 listens on 10.9.0.11 or fd09::11 alone"
         )
         assert found["seen"] == f"listens on {where}"
         assert (counts(report)["access"], counts(report)["replication"]) == ((1, 1), (1, 1))
+
+    def test_of_somebody_else_in_cephs_range_are_a_warning(self, net: Net) -> None:
+        """As cilium-operator on 6942."""
+        with bound(net.host, "tcp", "127.0.0.1", "6942"):
+            report = net.probe()
+        (found,) = report["findings"]
+        assert (found["check"], found["severity"]) == ("listener", "degraded")
+        assert (counts(report)["access"], counts(report)["replication"]) == ((1, 0), (1, 0))
 
     def test_on_another_address_are_told(self, net: Net) -> None:
         net.host.ip("addr add 10.9.0.12/24 dev lan")

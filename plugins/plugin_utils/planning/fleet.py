@@ -15,7 +15,6 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.ledger import Led
 from ansible_collections.underlay.cluster.plugins.plugin_utils.model import (
     Host,
     Model,
-    Network,
     Segment,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.natural import natural_order
@@ -66,6 +65,11 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.nics imp
     in_natural_order,
     select,
 )
+from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.plan_data import (
+    address_data,
+    fleet_data,
+    host_data,
+)
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.probes import mesh
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.pxe import (
     pxe_claims,
@@ -88,8 +92,6 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.services_model im
     PROVISIONING,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.shapes import ShapeChecker
-
-FORMAT = 1
 
 Facts = Mapping[str, Sequence[Nic]]
 
@@ -157,24 +159,33 @@ class _Planner:
         self._check_rules(segments, vips)
         hosts = {name: self._host(name, segments[name], allocation, vips) for name in self._names}
         if self._sound:
-            announced = [vip for vip in self._model.vips if vip.mode == "bgp" and vip.name in vips]
-            anycast = {vips[vip.name] for vip in announced}
-            known = {address: f"VIP {name}" for name, address in vips.items()}
-            boards = ((name, self._model.hosts[name].bmc) for name in self._names)
-            known |= {str(bmc.address): f"the board of {name}" for name, bmc in boards if bmc}
-            self._problems += _same_addresses(hosts, known, anycast)
-        fleet = self._fleet(vips)
+            self._check_addresses(hosts, vips)
+        fleet = fleet_data(self._model, self._names, vips, self._holders)
         fleet |= pxe_fleet(self._model, allocation.addresses)
         if not self._problems:
-            fleet["mesh"] = mesh(hosts, fleet, self._wardens)
-            self._surroundings(fleet, hosts)
-            self._serving(fleet, hosts)
-            for name, items in vip_daemons(self._model, fleet["vips"], hosts).items():
-                hosts[name].setdefault("daemons", {})["vip"] = items
-            serve_pxe(self._model, fleet, hosts)
-            self._firewalls(fleet, hosts)
+            self._complete(fleet, hosts)
         ledger = self._ledger if self._problems else allocation.ledger
         return Planned(fleet, hosts, ledger, self._problems, allocation.unclaimed)
+
+    def _complete(self, fleet: dict[str, Any], hosts: Mapping[str, dict[str, Any]]) -> None:
+        """Add what follows from the hosts' links and addresses all together."""
+        fleet["mesh"] = mesh(hosts, fleet, self._wardens)
+        self._surroundings(fleet, hosts)
+        self._serving(fleet, hosts)
+        for name, items in vip_daemons(self._model, fleet["vips"], hosts).items():
+            hosts[name].setdefault("daemons", {})["vip"] = items
+        serve_pxe(self._model, fleet, hosts)
+        self._firewalls(fleet, hosts)
+
+    def _check_addresses(
+        self, hosts: Mapping[str, dict[str, Any]], vips: Mapping[str, str]
+    ) -> None:
+        announced = [vip for vip in self._model.vips if vip.mode == "bgp" and vip.name in vips]
+        anycast = {vips[vip.name] for vip in announced}
+        known = {address: f"VIP {name}" for name, address in vips.items()}
+        boards = ((name, self._model.hosts[name].bmc) for name in self._names)
+        known |= {str(bmc.address): f"the board of {name}" for name, bmc in boards if bmc}
+        self._problems += _same_addresses(hosts, known, anycast)
 
     def _check_rules(
         self, segments: Mapping[str, Mapping[str, list[Segment]]], vips: Mapping[str, str]
@@ -228,30 +239,6 @@ class _Planner:
                     found[vip.name] = address
         return found
 
-    def _fleet(self, vips: Mapping[str, str]) -> dict[str, Any]:
-        return {
-            "format": FORMAT,
-            "networks": [_network_data(network) for network in self._model.networks.values()],
-            "vips": [
-                {
-                    "name": vip.name,
-                    "network": vip.network,
-                    "mode": vip.mode,
-                    "address": vips[vip.name],
-                    "port": vip.port,
-                    "cluster": vip.cluster,
-                    "holders": self._holders[vip.name],
-                }
-                for vip in self._model.vips
-                if vip.name in vips
-            ],
-            "bmcs": [
-                {"host": name, "address": str(bmc.address)}
-                for name in self._names
-                if (bmc := self._model.hosts[name].bmc)
-            ],
-        }
-
     def _host(
         self,
         name: str,
@@ -270,19 +257,18 @@ class _Planner:
         if nics is None:
             if host.state != PROVISIONING:  # nobody could ask a machine that has no system yet
                 self._no_facts(host)
-            return _part(host, {}, [], HostLinks(), {})
+            return host_data(host, {}, [], HostLinks(), {})
         chosen, problems = select(host.template.nic_groups, nics, name)
         self._problems += problems
         lacking = problems or len(addresses) < _wanted_addresses(host, segments)
         if host.template.templated and lacking:
             # Its NIC or address is the problem, and told; a macro that misses it would be noise.
-            return _part(host, {}, [], HostLinks(), {})
-        known = [nic["name"] for nic in in_natural_order(nics)]
+            return host_data(host, {}, [], HostLinks(), {})
         view = HostView(
             name,
             host.rack,
             chosen,
-            known,
+            [nic["name"] for nic in in_natural_order(nics)],
             segments,
             addresses,
             vips,
@@ -292,31 +278,36 @@ class _Planner:
         )
         template = self._rendered(host, Macros(view, self._routes.of))
         if template is None:
-            return _part(host, {}, [], HostLinks(), {})
+            return host_data(host, {}, [], HostLinks(), {})
+        return self._built(host, view, template, sound=not problems)
+
+    def _built(
+        self, host: Host, view: HostView, template: Mapping[str, Any], *, sound: bool
+    ) -> dict[str, Any]:
+        """Return a host's part with its links. sound: its template has all its NICs."""
         built = LinkBuilder(view, template, self._model.networks, self._routes).build()
         whole = devices(built.parts, built.paths)
         expect = expectations(whole, built.links)
-        lcm = [
-            segment
-            for network, found in segments.items()
+        addressed = [
+            (self._model.networks[network], segment)
+            for network, found in view.segments.items()
             for segment in found
-            if self._model.networks[network].kind == "lcm"
-            and (network, segment.version) in addresses
+            if (network, segment.version) in view.addresses
         ]
         # A template that lacks its NICs is wrong in one place; what follows from it is noise.
-        if not problems and not built.problems and self._unsound.isdisjoint(built.links):
-            self._problems += check_devices(name, whole) or lost_routes(
-                name, lcm, self._routes, expect["routes"]
+        if sound and not built.problems and self._unsound.isdisjoint(built.links):
+            lcm = [segment for network, segment in addressed if network.kind == "lcm"]
+            self._problems += check_devices(host.name, whole) or lost_routes(
+                host.name, lcm, self._routes, expect["routes"]
             )
         self._problems += built.problems
         data = [
-            _address_data(self._model.networks[network], segment, addresses, built.links)
-            for network, found in segments.items()
-            for segment in found
-            if (network, segment.version) in addresses and network in built.links
+            address_data(network, segment, view.addresses, built.links)
+            for network, segment in addressed
+            if network.name in built.links
         ]
-        self._links[name] = built.links
-        return _part(host, chosen, data, built, expect)
+        self._links[host.name] = built.links
+        return host_data(host, view.nics, data, built, expect)
 
     def _announced(self, host: str, vips: Mapping[str, str]) -> dict[str, list[str]]:
         """Return the VIPs that a host announces by routing, by the network that they belong to."""
@@ -360,68 +351,6 @@ def _wanted_addresses(host: Host, segments: Mapping[str, list[Segment]]) -> int:
         for name in addressed
         if name in segments
     )
-
-
-def _part(
-    host: Host,
-    nics: Mapping[str, Sequence[Nic]],
-    addresses: list[dict[str, Any]],
-    built: HostLinks,
-    expect: dict[str, Any],
-) -> dict[str, Any]:
-    return {
-        "name": host.name,
-        "rack": host.rack,
-        "cluster": host.cluster,
-        "state": host.state,
-        "nics": {group: [nic["name"] for nic in members] for group, members in nics.items()},
-        "addresses": addresses,
-        "files": [
-            {
-                "name": part.name,
-                "role": part.role,
-                "network": part.network,
-                "netplan": {"network": part.netplan},
-            }
-            for part in built.parts
-        ],
-        "expect": expect,
-    }
-
-
-def _address_data(
-    network: Network,
-    segment: Segment,
-    addresses: Mapping[tuple[str, int], str],
-    links: Mapping[str, str],
-) -> dict[str, Any]:
-    return {
-        "network": network.name,
-        "kind": network.kind,
-        "segment": segment.name,
-        "link": links[network.name],
-        "address": addresses[network.name, segment.version],
-    }
-
-
-def _network_data(network: Network) -> dict[str, Any]:
-    return {
-        "name": network.name,
-        "kind": network.kind,
-        "role": network.role,
-        "segments": [
-            {
-                "name": segment.name,
-                "racks": list(segment.racks),
-                "vlan": segment.vlan,
-                "cidr": str(segment.cidr),
-                "gateway": str(segment.gateway) if segment.gateway else None,
-                "mtu": segment.mtu,
-                "service_ranges": [str(part) for part in segment.service_ranges],
-            }
-            for segment in network.segments
-        ],
-    }
 
 
 def _same_addresses(

@@ -32,7 +32,8 @@ _BOARD = "underlay_bmc.address"
 def pxe_on_servers_only(fleet: FleetView) -> Iterator[Problem]:
     """An operational host is on no PXE network; the servers that machines boot from are."""
     servers = _servers(fleet)
-    if fleet.model.services.pxe and not servers:
+    pxe = fleet.model.services.pxe
+    if pxe and pxe.servers and not servers:
         return  # told by pxe_is_whole
     for host in fleet.hosts:
         for network in fleet.attached(host, "pxe") if host.name not in servers else ():
@@ -62,9 +63,13 @@ def pxe_server_has_one_network(fleet: FleetView) -> Iterator[Problem]:
 
 
 def pxe_is_whole(fleet: FleetView) -> Iterator[Problem]:
-    """What underlay_pxe describes needs a network, and a host that does it."""
+    """What underlay_pxe describes needs a network, and a host that does it.
+
+    An empty list of servers is no mistake: it takes network boot away from those that served.
+    """
     pxe = fleet.model.services.pxe
-    if pxe is None:
+    waiting = [host.name for host in fleet.hosts if host.state == PROVISIONING]
+    if pxe is None or not (pxe.servers or waiting):
         return
     if not fleet.of_kind("pxe"):
         right = "Add one to underlay_networks"

@@ -141,6 +141,29 @@ def test_the_module_takes_the_daemons_as_they_are_planned() -> None:
         }
 
 
+class TestTheEndOfNetworkBoot:
+    def test_no_servers_take_the_daemons_away_from_every_host(self) -> None:
+        """S4.1: with the variable deleted at once, a server would serve for ever"""
+        intent = pxe_intent(servers=[])
+        attached = intent.template("cp1")["attach"]
+        attached[:] = [item for item in attached if item["network"] != "pxe"]
+        for variables in intent.hosts.values():
+            variables.pop("underlay_state", None)
+        planned = plan(intent)
+        assert [part["daemons"]["pxe_server"] for part in planned.hosts.values()] == [ABSENT] * len(
+            planned.hosts
+        )
+
+    def test_a_host_to_be_provisioned_still_needs_a_server(self) -> None:
+        """S4.1"""
+        intent = pxe_intent(servers=[])
+        attached = intent.template("cp1")["attach"]
+        attached[:] = [item for item in attached if item["network"] != "pxe"]
+        intent.hosts["w1"]["underlay_state"] = "provisioning"
+        paths = [problem.path for problem in attempt(intent).problems]
+        assert paths == ["underlay_pxe.servers"]
+
+
 class TestDhcp:
     def test_each_rack_has_its_range_and_router(self) -> None:
         """MOSK's table of kinds of nodes: PXE may be a VLAN of each rack; its routers relay."""

@@ -78,7 +78,7 @@ def surroundings(
                 "link": links.get(vip["network"]),
             }
             for vip in vips
-            if part["name"] in vip.get("holders", ())
+            if vip["mode"] != "none" and part["name"] in vip.get("holders", ())
         ],
     }
 

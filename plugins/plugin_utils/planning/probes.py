@@ -75,7 +75,8 @@ def mesh(
         "vips": [
             _vip(vip, fleet["networks"])
             for vip in fleet.get("vips", ())
-            if set(operational).intersection(vip.get("holders", ()))
+            # One that others hold may not be up before their own installation.
+            if vip["mode"] != "none" and set(operational).intersection(vip.get("holders", ()))
         ],
         "bmcs": [
             {**bmc, "network": _network_of(bmc["address"], fleet["networks"])}

@@ -26,6 +26,8 @@ HOSTS_SHOWN = 6
 # Above a segment's round number nobody reads the digits; an IPv6 /64 has 19 of them.
 _COUNTED = 10**9
 
+_MOVED_BY = {"arp": "by arp", "bgp": "by bgp", "none": "held by others"}
+
 Row = tuple[str, str, str]
 
 
@@ -36,7 +38,7 @@ def summary(model: Model, planned: Planned, before: Ledger) -> str:
     head = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counted)
     lines = [f"Plan {planned.sha256()[:12]}: {head}", "", *_table(_segments(model, planned)), ""]
     lines += [
-        f"VIP {vip['name']}: {vip['address']} on {vip['network']}, by {vip['mode']}"
+        f"VIP {vip['name']}: {vip['address']} on {vip['network']}, {_MOVED_BY[vip['mode']]}"
         for vip in planned.fleet["vips"]
     ]
     lines += _firewalls(planned)

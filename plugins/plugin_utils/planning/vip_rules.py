@@ -63,6 +63,8 @@ def _overlaps(segment: Segment) -> Iterator[Problem]:
 def vip_has_holders(fleet: FleetView) -> Iterator[Problem]:
     """Somebody may hold a VIP."""
     for vip, _network in _sound(fleet):
+        if vip.mode == "none":
+            continue
         if fleet.hosts and not vip_holders(vip, fleet.model, fleet.roles):
             known = [role for role in fleet.roles.known if fleet.roles.hosts(role)]
             where = f" in cluster {vip.cluster}" if vip.cluster else ""

@@ -22,6 +22,8 @@ from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.keepaliv
     priority,
 )
 from ansible_collections.underlay.cluster.plugins.plugin_utils.planning.vips import frr_conf
+from tests.unit.plugin_utils.mutations import good_intent
+from tests.unit.plugin_utils.planning import plan
 from tests.unit.plugin_utils.vip_fleet import API, API6, Fleet, fleet, managers
 
 BGP = {"asn": 64512, "peers": [{"asn": 64600}]}
@@ -71,6 +73,19 @@ def test_each_mode_has_a_daemon_of_its_own() -> None:
 def test_without_vips_every_host_is_told_that_it_has_none() -> None:
     planned = fleet(managers("cp1", vips=[]))
     assert all(list(items.values()) == ABSENT for items in planned.items.values())
+
+
+def test_an_address_that_others_hold_is_kept_and_nothing_is_run_or_asked_for_it() -> None:
+    """As kube-vip's, which is there once Kubernetes is."""
+    intent = good_intent()
+    intent.vip("api").update(mode="none", roles=["no_such_group"])
+    planned = plan(intent)
+    assert planned.fleet["vips"][0]["address"] == "10.21.1.10"
+    assert planned.fleet["api_endpoints"][0]["address"] == "10.21.1.10"
+    assert planned.fleet["mesh"]["vips"] == []
+    for part in planned.hosts.values():
+        assert [item["state"] for item in part["daemons"]["vip"]] == ["absent", "absent"]
+        assert part["expect"]["vips"] == []
 
 
 def test_only_the_hosts_of_the_vips_cluster_hold_it() -> None:

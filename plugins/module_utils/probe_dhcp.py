@@ -22,7 +22,7 @@ _PACKET_BYTES = 65536
 _ASK_AGAIN_SECONDS = 1.0
 # A server may first look whether the address is free: ISC dhcpd does for one second (ping-timeout),
 # dnsmasq for up to three (PING_WAIT in its src/config.h).
-_LISTEN_SECONDS = 3.4
+_LISTEN_SECONDS = 4.5
 
 
 @dataclass

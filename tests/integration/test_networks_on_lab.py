@@ -163,7 +163,7 @@ def test_verify_finds_what_must_not_be(site: Site) -> None:
     (holder,) = holders(site)
     (other,) = set(MAY_HOLD) - {holder}
     address = api_address(site)
-    dhcp = "/usr/sbin/dnsmasq -k -p 0 -i bond0.102 -I lo --bind-dynamic --dhcp-authoritative"
+    dhcp = "/usr/sbin/dnsmasq -k -p 0 -i bond0.102 -I lo --bind-dynamic --no-ping"
     dhcp += " -F 10.21.2.240,10.21.2.250,1h -l /run/underlay-test-leases -C /dev/null"
     named = 'open("/proc/self/comm", "w").write("ceph-osd")'
     osd = f"/usr/bin/python3 -c 'import socket,time; {named}; s=socket.socket();"

@@ -86,21 +86,15 @@ def why_not() -> str | None:
     return netns.why_not()
 
 
-def packages() -> Path | None:
-    """The packages' folder; None when all of it is installed."""
-    if all((Path("/") / path).exists() for path in _NEEDED):
-        return None
-    try:
-        return debian_packages.tree(PACKAGES)
-    except debian_packages.Unavailable as error:
-        # Where everything is to be tried, a package that cannot be had is a failure.
-        give_up = pytest.fail if os.environ.get("CI") else pytest.skip
-        give_up(f"no daemons here: {error}")
-        raise
-
-
 class DaemonHost:
-    """A host; a context manager."""
+    """A host; a context manager.
+
+    :cvar wanted: the Debian packages whose daemons it runs.
+    :cvar needed: what of them must be installed, or is fetched.
+    """
+
+    wanted: tuple[str, ...] = PACKAGES
+    needed: tuple[str, ...] = _NEEDED
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -128,8 +122,16 @@ class DaemonHost:
         self._end()
 
     def packages(self) -> Path | None:
-        """The folder of the packages that it needs; None when all of it is installed."""
-        return packages()
+        """The folder to lay over; None when all that is needed is installed."""
+        if all((Path("/") / path).exists() for path in self.needed):
+            return None
+        try:
+            return debian_packages.tree(self.wanted)
+        except debian_packages.Unavailable as error:
+            # Where everything is to be tried, a package that cannot be had is a failure.
+            give_up = pytest.fail if os.environ.get("CI") else pytest.skip
+            give_up(f"no daemons here: {error}")
+            raise
 
     def _fill_scratch(self) -> None:
         (self.scratch / "underlay").mkdir()

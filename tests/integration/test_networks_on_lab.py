@@ -21,7 +21,6 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 MAY_HOLD = ("cp1", "w1")
 STORAGE_HOSTS = ("st1", "w1")
-LCM_LINK = {"cp1": "bond0.101", "w1": "bond0.101", "w2": "bond0.102", "st1": "bond0.102"}
 WATCHED = "/run/underlay-test-watch"
 
 

@@ -142,7 +142,7 @@ def _covered(to: str, segment: Segment, found: Iterable[tuple[str, str]]) -> boo
     target = ip_network(to)
     return any(
         target.version == wide.version
-        and target.subnet_of(wide)  # type: ignore[arg-type]
+        and target.subnet_of(wide)  # type: ignore[arg-type]  # of one family, as just seen
         and ip_address(via) in segment.cidr
         for wide, via in ((ip_network(text), via) for text, via in found)
     )

@@ -14,7 +14,12 @@ _SECONDS = 20
 
 
 def why_not() -> str | None:
-    """The reason why namespaces cannot be used here, or None."""
+    """The reason why namespaces cannot be used here, or None.
+
+    Where everything is to be tried there is none: the tests run, and fail by themselves.
+    """
+    if os.environ.get("CI"):
+        return None
     if os.geteuid() != 0:
         return "network namespaces need root"
     done = subprocess.run(
